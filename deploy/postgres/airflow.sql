@@ -1,0 +1,2 @@
+-- Airflow's own metadata, beside the database sohoa in the same server.
+CREATE DATABASE airflow;

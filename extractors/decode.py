@@ -1,0 +1,267 @@
+"""Stage 1 to 2, extractors.decode: turns one page of a scan's bytes into RGB pixels as a viewer would show it."""
+
+import io
+import math
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+
+from extractors.limits import Limits
+from records.errors import UnreadableScan
+from records.pages import MediaType
+
+if TYPE_CHECKING:
+    import pypdfium2
+
+Pixels = NDArray[np.uint8]
+
+# Named here, so that they are loaded: Pillow otherwise knows no TIFF until something else asked for one.
+FORMATS = [
+    plugin.format
+    for plugin in (JpegImagePlugin.JpegImageFile, PngImagePlugin.PngImageFile, TiffImagePlugin.TiffImageFile)
+]
+RENDER_DPI = 300.0
+POINTS = 72.0
+A4_LONG_INCHES = 11.69
+SHEET_INCHES = (4.0, 24.0)  # The long side of whatever a hospital scans, from a slip to a film.
+BROKEN_IMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    Image.DecompressionBombError,
+)
+
+
+def decode_page(data: bytes, media_type: MediaType, number: int, limits: Limits) -> tuple[Pixels, float]:
+    """Page `number` (from 1) as height x width x 3 RGB bytes, turned as a viewer shows it, and its resolution in dpi.
+
+    UnreadableScan('page_unreadable' or 'too_large'); the size is checked before any pixel is decoded.
+    """
+    pixels, dpi = DECODERS[media_type](data, number, limits)
+    return pixels, believable_dpi(dpi, pixels.shape[1], pixels.shape[0])
+
+
+def believable_dpi(dpi: float, width: int, height: int) -> float:
+    """The file's own resolution when it makes a sheet of paper, else the one that makes the page an A4 sheet long."""
+    long_side = max(width, height)
+    if math.isfinite(dpi) and dpi > 0 and SHEET_INCHES[0] <= long_side / dpi <= SHEET_INCHES[1]:
+        return float(dpi)
+    return long_side / A4_LONG_INCHES
+
+
+def check_size(width: float, height: float, limits: Limits) -> None:
+    """UnreadableScan('too_large') when a page would have more pixels than allowed."""
+    if width * height > limits.max_pixels:
+        raise UnreadableScan("too_large", f"{width:.0f} x {height:.0f} pixels")
+
+
+def open_image(data: bytes, limits: Limits) -> Image.Image:
+    """An image whose header was read and whose size is allowed; nothing is decoded yet."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own size warning; check_size decides.
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise UnreadableScan("too_large") from error
+    except BROKEN_IMAGE as error:
+        raise UnreadableScan("damaged_file", type(error).__name__) from error
+    check_size(*image.size, limits)
+    return image
+
+
+def decode_image(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:
+    """A page of a JPEG, PNG or TIFF. Pillow alone decides about EXIF turns."""
+    try:
+        image = open_image(data, limits)
+        if number > 1:
+            image.seek(number - 1)
+            check_size(*image.size, limits)
+        dpi = _dots_per_inch(image)
+        upright = ImageOps.exif_transpose(image)  # A TIFF is turned while it loads; the tag is gone then.
+        return _rgb(upright), dpi
+    except BROKEN_IMAGE as error:
+        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+
+
+def _dots_per_inch(image: Image.Image) -> float:
+    try:
+        across, down = image.info.get("dpi", (0, 0))
+        return max(float(across), float(down))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    """Eight bits per channel; what is transparent becomes white paper."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return gray_to_rgb(np.asarray(image).astype(np.float64), full=65535.0 if image.mode.startswith("I") else None)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image.convert("RGBA"))
+    return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+def gray_to_rgb(gray: NDArray[np.float64], full: float | None = None) -> Pixels:
+    """Any number of grey steps to eight bits: by the full scale where it is known and used, else from least to most."""
+    low, high = float(np.nanmin(gray, initial=np.inf)), float(np.nanmax(gray, initial=-np.inf))
+    if full is not None and low >= 0 and full / 4 < high <= full:
+        low, high = 0.0, full
+    scaled = np.nan_to_num((gray - low) * (255.0 / max(high - low, 1e-9)))
+    return np.repeat(np.clip(scaled + 0.5, 0, 255).astype(np.uint8)[:, :, np.newaxis], 3, axis=2)
+
+
+def decode_pdf(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:
+    """A PDF page's whole MediaBox: a scanned page in the pixels of its image, any other at 300 dpi if allowed."""
+    import pypdfium2
+
+    try:
+        with pypdfium2.PdfDocument(data) as pdf:
+            if not 1 <= number <= len(pdf):
+                raise UnreadableScan("page_unreadable", f"no page {number}")
+            if pdf.get_formtype():
+                pdf.init_forms()  # Else what was filled in stays invisible.
+            page = pdf[number - 1]
+            _show_all(page, data, number)
+            width, height, dpi = _pixel_size(page, limits)
+            return _rendered(page, width, height), dpi
+    except pypdfium2.PdfiumError as error:
+        raise UnreadableScan("page_unreadable", "PDFium cannot open it") from error
+
+
+def _show_all(page: "pypdfium2.PdfPage", data: bytes, number: int) -> None:
+    """Undo a CropBox that hides part of the paper. PDFium does not look up an inherited MediaBox: pdfminer does."""
+    box = page.get_mediabox(fallback_ok=False)
+    if box is None and (b"/CropBox" in data or b"/ObjStm" in data):
+        box = _inherited_mediabox(data, number)
+    if box is not None and box[2] > box[0] and box[3] > box[1]:
+        page.set_cropbox(*box)
+
+
+def _inherited_mediabox(data: bytes, number: int) -> tuple[float, float, float, float] | None:
+    from pdfminer.pdfpage import PDFPage
+
+    found = next(iter(PDFPage.get_pages(io.BytesIO(data), pagenos={number - 1})), None)
+    if found is None:
+        return None
+    left, bottom, right, top = found.mediabox
+    return float(left), float(bottom), float(right), float(top)
+
+
+def _pixel_size(page: "pypdfium2.PdfPage", limits: Limits) -> tuple[int, int, float]:
+    """(width, height, dpi) to render at, as the page is shown (its /Rotate included)."""
+    wide, high = page.get_size()
+    if not (wide > 0 and high > 0):
+        raise UnreadableScan("page_unreadable", "a page without size")
+    scanned, alone = _full_page_image(page, wide, high, limits)
+    if scanned is not None and alone:
+        width, height = _stretched(*scanned, wide / high)
+        check_size(width, height, limits)
+        return width, height, width / wide * POINTS
+    most = math.sqrt(limits.max_pixels / (wide * high)) * POINTS
+    dpi = min(max(RENDER_DPI, scanned[0] / wide * POINTS if scanned else 0), most)
+    return max(1, int(wide * dpi / POINTS)), max(1, int(high * dpi / POINTS)), dpi
+
+
+def _full_page_image(
+    page: "pypdfium2.PdfPage", wide: float, high: float, limits: Limits
+) -> tuple[tuple[float, float] | None, bool]:
+    """The pixels that the page has across and down when one image covers it, and whether nothing is drawn over it.
+
+    Rendering at exactly this size gives back the scanner's own pixels. Invisible text (a search layer) counts as
+    nothing; a letterhead behind printed text must not lower the text's resolution.
+    """
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    found, alone = None, True
+    for drawn in page.get_objects(max_depth=4):
+        if isinstance(drawn, pypdfium2.PdfImage):
+            across, down = drawn.get_px_size()
+            check_size(across, down, limits)
+            found = _covering(drawn, page.get_rotation(), wide, high) or found
+        elif drawn.type == pdfium.FPDF_PAGEOBJ_TEXT:
+            alone &= pdfium.FPDFTextObj_GetTextRenderMode(drawn) == pdfium.FPDF_TEXTRENDERMODE_INVISIBLE
+        elif drawn.type != pdfium.FPDF_PAGEOBJ_FORM:
+            alone = False
+    return found, alone
+
+
+def _covering(image: "pypdfium2.PdfImage", turn: int, wide: float, high: float) -> tuple[float, float] | None:
+    """The page's pixels by the measure of this image, as shown; None when it does not cover the page."""
+    left, bottom, right, top = image.get_bounds()
+    across, down = image.get_px_size()
+    if image.level or min(across, down) < 300 or (right - left) * (top - bottom) < 0.97 * wide * high:
+        return None
+    if turn in (90, 270):
+        return down * wide / (top - bottom), across * high / (right - left)
+    return across * wide / (right - left), down * high / (top - bottom)
+
+
+def _stretched(across: float, down: float, shape: float) -> tuple[int, int]:
+    """Exact when the pixels are square on the paper; else (fax: 204 x 98 dpi) the coarser direction is stretched."""
+    if abs(across / down / shape - 1) < 0.02:
+        return round(across), round(down)
+    if across / shape > down:
+        return round(across), round(across / shape)
+    return round(down * shape), round(down)
+
+
+def _rendered(page: "pypdfium2.PdfPage", width: int, height: int) -> Pixels:
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    # Not page.render(): it rounds the size up, and one pixel more makes PDFium resample a whole scanned page.
+    bitmap = pypdfium2.PdfBitmap.new_native(width, height, format=pdfium.FPDFBitmap_BGR, rev_byteorder=True)
+    bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
+    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
+    pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
+    if page.formenv:
+        pdfium.FPDF_FFLDraw(page.formenv, bitmap, page, 0, 0, width, height, 0, flags)
+    return np.array(bitmap.to_numpy(), dtype=np.uint8)
+
+
+def decode_dicom(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:
+    """The first frame of a DICOM film, windowed to eight bits, white bones on black also for MONOCHROME1."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        film = pydicom.dcmread(io.BytesIO(data))
+        check_size(int(film.Columns), int(film.Rows), limits)
+        return _film_pixels(film), _film_dpi(film)
+    except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, *BROKEN_IMAGE) as error:
+        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+
+
+def _film_pixels(film: Any) -> Pixels:
+    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+    from pydicom.pixels.utils import pixel_array
+
+    frame = pixel_array(film, index=0)
+    if frame.ndim == 3:
+        return np.asarray(frame, dtype=np.uint8)
+    gray = np.asarray(apply_voi_lut(apply_modality_lut(frame, film), film), dtype=np.float64)
+    pixels = gray_to_rgb(gray)
+    return np.asarray(255 - pixels if film.PhotometricInterpretation == "MONOCHROME1" else pixels, dtype=np.uint8)
+
+
+def _film_dpi(film: Any) -> float:
+    spacing = film.get("PixelSpacing") or film.get("ImagerPixelSpacing")
+    return 25.4 / float(spacing[0]) if spacing and float(spacing[0]) > 0 else 0.0
+
+
+DECODERS: dict[MediaType, Callable[[bytes, int, Limits], tuple[Pixels, float]]] = {
+    MediaType.PDF: decode_pdf,
+    MediaType.TIFF: decode_image,
+    MediaType.JPEG: decode_image,
+    MediaType.PNG: decode_image,
+    MediaType.DICOM: decode_dicom,
+}

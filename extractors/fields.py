@@ -1,0 +1,187 @@
+"""Stage 5, extractors.fields: find each labelled field on a page and take the words beside or below it."""
+
+import re
+from dataclasses import dataclass
+
+from extractors.labels import NUMBERING, LabelHit, find_labels
+from extractors.rows import Row, fold
+from records.document_types import DocumentType, FieldSpec
+from records.pages import Box, Word, around
+
+# How many rows a value may run over, by kind; kinds not named stay on one row.
+WRAPS = {
+    "person_name": 3, "moment": 2, "text": 3, "long_text": 30, "address": 3, "department": 2, "occupation": 2,
+    "insurance_card": 2, "birth_date": 2,
+}  # fmt: skip
+REACH = {"person_name": 2.2, "long_text": 1.6}  # how far below a wrapped row may begin, in letter heights
+LINE_HEIGHT = 1.5  # of a printed line, in typical word heights
+SIGNED = re.compile(r"ngay.{0,12}thang.{0,8}nam")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Words taken for a field, row by row; boxes in pixels of the upright page."""
+
+    field: str
+    kind: str
+    method: str
+    rows: tuple[tuple[Word, ...], ...]
+    likeness: float = 1.0
+
+    @property
+    def words(self) -> list[Word]:
+        return [w for row in self.rows for w in row]
+
+    @property
+    def raw(self) -> str:
+        return " ".join(w.text for w in self.words)
+
+    @property
+    def confidence(self) -> float:
+        """Mean over words, 0..1, weighted by their length."""
+        letters = sum(len(w.text) for w in self.words)
+        return sum(w.confidence * len(w.text) for w in self.words) / letters if letters else 0.0
+
+    @property
+    def box(self) -> Box:
+        """Tight around the words."""
+        return around([w.box for w in self.words])
+
+    def roomy_box(self, em: float) -> Box:
+        """The line's own height and a little air, so that a crop shows tone marks and descenders."""
+        tight = self.box
+        air = max(0.15 * em, (LINE_HEIGHT * em - tight.height) / 2)
+        return Box(
+            left=tight.left - 0.15 * em, top=tight.top - air, right=tight.right + 0.15 * em, bottom=tight.bottom + air
+        )
+
+
+def find_fields(rows: list[Row], document_type: DocumentType, em: float) -> list[Found]:
+    """Each labelled field of the form once, where its label is best and its value is not empty.
+
+    `em`: typical height of a word in pixels.
+    """
+    hits = find_labels(rows, document_type)
+    page = _Page(rows, hits, em)
+    best: dict[str, tuple[float, Found]] = {}
+    for hit in hits:
+        spec = document_type.field(hit.field)
+        if spec is None:
+            continue
+        found = page.value_of(hit, spec)
+        if found and found.raw.strip(" .:;,-_") and hit.weight > best.get(hit.field, (0.0, found))[0]:
+            best[hit.field] = hit.weight, found
+    return [found for _, found in best.values()]
+
+
+@dataclass(frozen=True)
+class _Page:
+    rows: list[Row]
+    hits: list[LabelHit]
+    em: float
+
+    def value_of(self, hit: LabelHit, spec: FieldSpec) -> Found | None:
+        """Words to the right of the label; failing that beside it a little off its row; failing that below it."""
+        right = self._right_end(hit)
+        words = self._beside(hit, right)
+        method = "label_right"
+        if not words:
+            words, method = self._off_row(hit, right), "label_beside"
+        if not words:
+            below = self._below(hit, right, spec)
+            return Found(spec.name, spec.kind, "label_below", tuple(below), hit.likeness) if below else None
+        taken = [words, *self._continued(hit, words, right, spec)]
+        return Found(spec.name, spec.kind, method, tuple(tuple(w) for w in taken), hit.likeness)
+
+    def _right_end(self, hit: LabelHit) -> float:
+        """Where the next label on the same row begins, in pixels; infinity when there is none."""
+        after = [h for h in self.hits if h.row == hit.row and h.first > hit.last]
+        if not after:
+            return float("inf")
+        first = after[0].first
+        words = self.rows[hit.row].words
+        if first - 1 > hit.last and NUMBERING.match(words[first - 1].text):
+            first -= 1
+        return words[first].box.left
+
+    def _beside(self, hit: LabelHit, right: float) -> tuple[Word, ...]:
+        words = self.rows[hit.row].words[hit.last + 1 :]
+        return tuple(w for w in words if w.box.left < right and w.text not in (":", "："))
+
+    def _off_row(self, hit: LabelHit, right: float) -> tuple[Word, ...]:
+        """Words right of the label whose row was cut apart from it by tilt or by a label on two lines."""
+        near = [
+            w
+            for i, row in enumerate(self.rows)
+            if i != hit.row
+            and abs(row.middle - hit.box.middle) < 1.1 * self.em
+            and not self._labels_in(i, hit.box.right, right)
+            for w in row.words
+            if w.confidence > 0.6
+            and hit.box.right - 0.3 * self.em < w.box.left < min(right, hit.box.right + 5 * self.em)
+        ]
+        return tuple(near)
+
+    def _below(self, hit: LabelHit, right: float, spec: FieldSpec) -> list[tuple[Word, ...]]:
+        """Words under a label that stands above its value, as in boxed forms."""
+        if spec.kind == "text" and not hit.colon and self.rows[hit.row].text.isupper():
+            return []  # a heading over a signature, not a label
+        row = self._next_row(hit.row, hit.box.bottom, 2.4)
+        if row is None or self._labels_in(row, hit.box.left - self.em, right):
+            return []
+        words = tuple(w for w in self.rows[row].words if hit.box.left - self.em < w.box.left < right)
+        if not words or words[0].box.left > hit.box.right + 4 * self.em or self._ends_form(row):
+            return []
+        return [words, *self._continued(hit, words, right, spec, row)]
+
+    def _continued(
+        self, hit: LabelHit, words: tuple[Word, ...], right: float, spec: FieldSpec, row: int | None = None
+    ) -> list[tuple[Word, ...]]:
+        """The further rows of a wrapped value: without labels in its column, close below, before the form's end."""
+        index = hit.row if row is None else row
+        left, bottom = words[0].box.left - self.em, max(w.box.bottom for w in words)
+        taken: list[tuple[Word, ...]] = []
+        while len(taken) + 1 < WRAPS.get(spec.kind, 1):
+            found = self._next_row(index, bottom, REACH.get(spec.kind, 1.4))
+            if found is None or self._ends_form(found):
+                break
+            margin = (
+                hit.box.left - 2 * self.em
+                if right == float("inf") and spec.kind in ("long_text", "text", "address")
+                else left
+            )
+            if self._labels_in(found, min(margin, hit.box.left), right):
+                break
+            more = tuple(w for w in self.rows[found].words if margin <= w.box.left < right)
+            if spec.kind == "person_name" and not _goes_on_as_name(words, more):
+                break
+            if not more or (spec.kind != "long_text" and more[0].box.left > words[0].box.left + 6 * self.em):
+                break
+            taken.append(more)
+            index, bottom = found, max(w.box.bottom for w in more)
+        return taken
+
+    def _next_row(self, index: int, bottom: float, reach: float) -> int | None:
+        """The next row, when it begins within `reach` letter heights below."""
+        for i in range(index + 1, len(self.rows)):
+            row = self.rows[i]
+            if row.middle <= bottom:
+                continue
+            return i if row.box.top - bottom < reach * self.em else None
+        return None
+
+    def _labels_in(self, row: int, left: float, right: float) -> bool:
+        return any(h.row == row and h.box.right > left and h.box.left < right for h in self.hits)
+
+    def _ends_form(self, row: int) -> bool:
+        """True for the place-and-date line and for headings in capitals over signatures."""
+        text = self.rows[row].text
+        letters = [c for c in text if c.isalpha()]
+        shouting = len(letters) > 6 and sum(c.isupper() for c in letters) > 0.85 * len(letters) and len(text) > 25
+        return bool(SIGNED.search(fold(text))) or shouting
+
+
+def _goes_on_as_name(words: tuple[Word, ...], more: tuple[Word, ...]) -> bool:
+    """A name wraps into one to three words of letters, in capitals when the first row is."""
+    text = "".join(w.text for w in more)
+    return 0 < len(more) <= 3 and text.isalpha() and text.isupper() == "".join(w.text for w in words).isupper()

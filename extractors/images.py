@@ -1,0 +1,210 @@
+"""Stage 2, extractors.images: turn a page as it lies in the file into an upright, clean image and the way back.
+
+The one door to OpenCV's page geometry: paper edges of photographs, quarter turns, skew, background division.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from records.pages import PageImage
+
+Gray = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
+
+WORKING_LONG_SIDE_PX = 3400  # about 290 dpi on A4: Tesseract reads best when capitals are some 30 px high
+THUMB_LONG_SIDE_PX = 1200
+
+
+class Orientation(Protocol):
+    """Finds the quarter turn of a clean page: degrees counter-clockwise by which it was turned, 0 when unsure."""
+
+    def __call__(self, page: Gray) -> int: ...
+
+
+@dataclass(frozen=True)
+class CleanPage:
+    """An upright page: `gray` background-divided, `text` the same without rulings and dotted leaders (uint8, HxW).
+
+    `rulings`: x positions in pixels of long vertical rulings, with their top and bottom.
+    """
+
+    image: PageImage
+    gray: Gray
+    text: Gray
+    rulings: tuple[tuple[int, int, int], ...]
+
+
+def upright(page_id: str, rgb: NDArray[Any], dpi: float, orientation: Orientation) -> CleanPage:
+    """Make a page upright and clean. `rgb`: HxWx3 uint8 as it lies in the file; `dpi` 0 when unknown."""
+    raw = ink_channel(rgb)
+    to_upright, size = flat_sheet(raw)
+    gray = divide_background(_warp(raw, to_upright, size))
+    _, nothing = ink_share(without_rulings(gray)[0])
+    turn = 0 if nothing else orientation(gray)
+    to_upright = _quarter_turn(turn, size) @ to_upright
+    size = size if turn % 180 == 0 else (size[1], size[0])
+    gray = np.ascontiguousarray(np.rot90(gray, -turn // 90))
+    skew = skew_degrees(gray)
+    to_upright = _rotation(skew, size) @ to_upright
+    scale = WORKING_LONG_SIDE_PX / max(size)
+    if scale > 1.25 or scale < 0.8:
+        to_upright = np.diag([scale, scale, 1.0]) @ to_upright
+        size = (round(size[0] * scale), round(size[1] * scale))
+    gray = divide_background(_warp(raw, to_upright, size))
+    text, rulings = without_rulings(gray)
+    ink, blank = ink_share(text)
+    image = PageImage(
+        page_id=page_id, turn=turn, skew_degrees=round(skew, 2), width_px=size[0], height_px=size[1],
+        file_width_px=raw.shape[1], file_height_px=raw.shape[0], dpi=dpi, ink=round(ink, 5), blank=blank,
+        to_file=tuple(float(v) for v in np.linalg.inv(to_upright).ravel()), fingerprint=fingerprint(text),
+    )  # fmt: skip
+    return CleanPage(image=image, gray=gray, text=text, rulings=rulings)
+
+
+def ink_channel(rgb: NDArray[Any]) -> Gray:
+    """Grey page in which red stamps fade and blue or black ink stays: the red channel."""
+    return np.ascontiguousarray(rgb[:, :, 0] if rgb.ndim == 3 else rgb)
+
+
+def flat_sheet(gray: Gray) -> tuple[Matrix, tuple[int, int]]:
+    """Homography that lays a photographed sheet flat, and its (width, height) in pixels.
+
+    Identity and the whole page where no dark surroundings show.
+    """
+    whole = np.eye(3), (gray.shape[1], gray.shape[0])
+    scale = 800 / max(gray.shape)
+    small = cv2.GaussianBlur(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), (7, 7), 0)
+    _, mask = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((25, 25), np.uint8))
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return whole
+    sheet = max(contours, key=cv2.contourArea)
+    area, quad = cv2.contourArea(sheet), _four_corners(sheet)
+    if quad is None or not 0.4 < area / mask.size < 0.97 or float(np.median(small[mask == 0])) > 140:
+        return whole
+    quad = quad / scale
+    width = max(math.dist(quad[0], quad[1]), math.dist(quad[3], quad[2]))
+    height = max(math.dist(quad[0], quad[3]), math.dist(quad[1], quad[2]))
+    flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(quad.astype(np.float32), flat)
+    return np.asarray(matrix, np.float64), (round(width), round(height))
+
+
+def _four_corners(contour: NDArray[Any]) -> NDArray[Any] | None:
+    """Corners clockwise from the top left, or None when the outline is no quadrilateral."""
+    hull = cv2.convexHull(contour)
+    for tolerance in (0.01, 0.02, 0.03, 0.05):
+        corners = cv2.approxPolyDP(hull, tolerance * cv2.arcLength(hull, True), True)
+        if len(corners) == 4:
+            points = corners.reshape(4, 2).astype(np.float64)
+            total, difference = points.sum(1), points[:, 0] - points[:, 1]
+            order = [total.argmin(), difference.argmax(), total.argmax(), difference.argmin()]
+            return points[order] if len(set(order)) == 4 else None
+    return None
+
+
+def divide_background(gray: Gray) -> Gray:
+    """Even out paper colour and shading: every pixel relative to the paper around it, 255 is paper."""
+    small = cv2.resize(gray, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    paper = cv2.dilate(cv2.medianBlur(small, 31), np.ones((5, 5), np.uint8))
+    paper = cv2.resize(paper, (gray.shape[1], gray.shape[0]))
+    return np.asarray(cv2.divide(gray, np.maximum(paper, 1), scale=255), np.uint8)
+
+
+def skew_degrees(gray: Gray) -> float:
+    """The turn in degrees (counter-clockwise positive, within 6) that makes the rows of text sharpest."""
+    scale = THUMB_LONG_SIDE_PX / max(gray.shape)
+    ink = (cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) < 170).astype(np.uint8)
+
+    def sharpness(angle: float) -> float:
+        matrix = cv2.getRotationMatrix2D((ink.shape[1] / 2, ink.shape[0] / 2), angle, 1)
+        rows = cv2.warpAffine(ink, matrix, (ink.shape[1], ink.shape[0])).sum(1).astype(np.float64)
+        return float((np.diff(rows) ** 2).sum())
+
+    coarse = max(np.arange(-6, 6.1, 0.5), key=sharpness)
+    return float(max(np.arange(coarse - 0.5, coarse + 0.51, 0.1), key=sharpness))
+
+
+def without_rulings(gray: Gray) -> tuple[Gray, tuple[tuple[int, int, int], ...]]:
+    """The page without table rulings, underlines and dotted leaders, and the (x, top, bottom) of vertical rulings."""
+    ink = (gray < 190).astype(np.uint8) * 255
+    em = max(gray.shape) // 110
+    across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 2 * em), np.uint8))
+    down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((int(2.3 * em), 1), np.uint8))
+    gone = cv2.dilate(cv2.bitwise_or(across, down), np.ones((3, 3), np.uint8))
+    gone = cv2.bitwise_or(gone, _leaders(ink, em))
+    text = gray.copy()
+    text[gone > 0] = 255
+    return text, _verticals(down, em)
+
+
+def _leaders(ink: Gray, em: int) -> Gray:
+    """Mask of dots that stand in long rows."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink)
+    tiny = (stats[:, cv2.CC_STAT_WIDTH] <= em // 4) & (stats[:, cv2.CC_STAT_HEIGHT] <= em // 4)
+    tiny[0] = False
+    dots = tiny[labels].astype(np.uint8) * 255
+    rows = cv2.morphologyEx(dots, cv2.MORPH_CLOSE, np.ones((1, int(0.8 * em)), np.uint8))
+    rows = cv2.morphologyEx(rows, cv2.MORPH_OPEN, np.ones((1, int(2.6 * em)), np.uint8))
+    return np.asarray(
+        cv2.bitwise_and(cv2.dilate(rows, np.ones((5, 5), np.uint8)), cv2.dilate(dots, np.ones((3, 3), np.uint8))),
+        np.uint8,
+    )
+
+
+def _verticals(down: NDArray[Any], em: int) -> tuple[tuple[int, int, int], ...]:
+    _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(down, np.ones((5, 3), np.uint8)))
+    long = [s for s in stats[1:] if s[cv2.CC_STAT_HEIGHT] > 2.3 * em and s[cv2.CC_STAT_WIDTH] < em]
+    return tuple(
+        (int(x + w // 2), int(y), int(y + h)) for x, y, w, h, _ in sorted(long, key=lambda s: int(s[cv2.CC_STAT_LEFT]))
+    )
+
+
+def ink_share(text: Gray) -> tuple[float, bool]:
+    """Share of ink, and whether the page is blank: fewer than a handful of letter-sized marks away from the edges."""
+    height, width = text.shape
+    inner = text[int(0.03 * height) : int(0.97 * height), int(0.03 * width) : int(0.97 * width)]
+    dark = (inner < 140).astype(np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(dark)
+    em = max(text.shape) / 110
+    tall, wide = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_WIDTH]
+    letters = (
+        int(((tall > 0.35 * em) & (tall < 4 * em) & (wide > 0.1 * em) & (wide < 6 * em)).sum()) if count > 1 else 0
+    )
+    return float(dark.mean()), letters < 12
+
+
+def fingerprint(text: Gray) -> str:
+    """64-bit difference hash of the page, 16 hex digits. It only proposes duplicates, it never decides them."""
+    small = cv2.resize(text, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
+    bits = (small[:, 1:] > small[:, :-1]).ravel()
+    return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
+
+
+def _quarter_turn(turn: int, size: tuple[int, int]) -> Matrix:
+    """Matrix that undoes a counter-clockwise turn of an image of (width, height)."""
+    width, height = size
+    return {
+        0: np.eye(3),
+        90: np.array([[0.0, -1.0, height - 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
+        180: np.array([[-1.0, 0.0, width - 1.0], [0.0, -1.0, height - 1.0], [0.0, 0.0, 1.0]]),
+        270: np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, width - 1.0], [0.0, 0.0, 1.0]]),
+    }[turn]
+
+
+def _rotation(degrees: float, size: tuple[int, int]) -> Matrix:
+    return np.vstack([cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1), [0.0, 0.0, 1.0]])
+
+
+def _warp(gray: Gray, matrix: Matrix, size: tuple[int, int]) -> Gray:
+    if np.allclose(matrix, np.eye(3)) and size == (gray.shape[1], gray.shape[0]):
+        return gray
+    return np.asarray(
+        cv2.warpPerspective(gray, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )

@@ -1,0 +1,203 @@
+"""Stage 3, extractors.ocr: turn a clean page image into words with boxes and confidences.
+
+The one door to Tesseract. `Reader` is the interface that every engine stands behind.
+"""
+
+import os
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from extractors.images import Gray
+from records.errors import SohoaError
+from records.pages import Box, Line, PageText, Word
+
+os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+
+SPARSE, LINE, BLOCK = 11, 7, 6  # Tesseract page segmentation modes
+OSD_SURE = 1.0  # below this confidence of Tesseract's orientation, both ways up are tried
+LANGUAGES = ("vie", "eng", "osd")
+
+
+class Reader(Protocol):
+    """Reads Vietnamese text from clean, upright images."""
+
+    name: str
+
+    def read_page(self, page_id: str, image: Gray) -> PageText:
+        """All lines of the page; boxes in pixels of `image`."""
+        ...
+
+    def read_crop(self, image: Gray, box: Box, lines: int) -> tuple[str, float]:
+        """Text and confidence (0..1) of one place read again by itself; `lines`: how many text lines it holds."""
+        ...
+
+
+@dataclass
+class TesseractReader:
+    """Warm Tesseract through tesserocr: Vietnamese for pages, Vietnamese and English for crops as a second view."""
+
+    name: str = "tesseract"
+    _engines: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    def read_page(self, page_id: str, image: Gray) -> PageText:
+        engine = self._engine("vie", SPARSE)
+        engine.SetImage(Image.fromarray(image))
+        engine.SetSourceResolution(300)
+        engine.Recognize()
+        return PageText(page_id=page_id, engine=self.name, lines=tuple(_lines(engine)))
+
+    def read_crop(self, image: Gray, box: Box, lines: int) -> tuple[str, float]:
+        crop = padded(image, box)
+        engine = self._engine("vie+eng", LINE if lines <= 1 else BLOCK)
+        engine.SetImage(Image.fromarray(crop))
+        engine.SetSourceResolution(300)
+        text = tidy(engine.GetUTF8Text())
+        return text, max(0, engine.MeanTextConf()) / 100
+
+    def _engine(self, language: str, mode: int) -> Any:
+        import tesserocr
+
+        if (language, mode) not in self._engines:
+            try:
+                self._engines[language, mode] = tesserocr.PyTessBaseAPI(path=tessdata(), lang=language, psm=mode)
+            except RuntimeError as error:
+                raise SohoaError(missing_language(language)) from error
+        return self._engines[language, mode]
+
+
+@dataclass
+class PortableReader:
+    """The tesseract program through pytesseract: slower, needs no compiled binding."""
+
+    name: str = "tesseract-portable"
+
+    def read_page(self, page_id: str, image: Gray) -> PageText:
+        import pytesseract
+
+        data = pytesseract.image_to_data(
+            Image.fromarray(image), lang="vie", config=f"--psm {SPARSE} --dpi 300", output_type=pytesseract.Output.DICT
+        )
+        rows: dict[tuple[int, int, int], list[Word]] = {}
+        for i, text in enumerate(data["text"]):
+            if tidy(text):
+                key = (data["block_num"][i], data["par_num"][i], data["line_num"][i])
+                left, top = data["left"][i], data["top"][i]
+                box = Box(left=left, top=top, right=left + data["width"][i], bottom=top + data["height"][i])
+                rows.setdefault(key, []).append(
+                    Word(text=tidy(text), confidence=max(0, data["conf"][i]) / 100, box=box)
+                )
+        lines = tuple(Line(words=tuple(words)) for words in rows.values())
+        return PageText(page_id=page_id, engine=self.name, lines=lines)
+
+    def read_crop(self, image: Gray, box: Box, lines: int) -> tuple[str, float]:
+        import pytesseract
+
+        mode = LINE if lines <= 1 else BLOCK
+        data = pytesseract.image_to_data(
+            Image.fromarray(padded(image, box)),
+            lang="vie+eng",
+            config=f"--psm {mode}",
+            output_type=pytesseract.Output.DICT,
+        )
+        words = [(tidy(t), c) for t, c in zip(data["text"], data["conf"], strict=True) if tidy(t)]
+        confidence = sum(max(0, c) for _, c in words) / (100 * len(words)) if words else 0.0
+        return " ".join(t for t, _ in words), confidence
+
+
+def make_reader(name: str = "auto") -> Reader:
+    """The reader by its setting: auto or tesseract (tesserocr), portable (pytesseract)."""
+    if name in ("auto", "tesseract"):
+        return TesseractReader()
+    if name == "portable":
+        return PortableReader()
+    raise SohoaError(f"SOHOA_READER={name} is not known; use auto, tesseract or portable")
+
+
+def check_languages() -> None:
+    """SohoaError when Tesseract or one of its languages is missing, saying which package brings it."""
+    for language in LANGUAGES:
+        if not os.path.exists(os.path.join(tessdata(), f"{language}.traineddata")):
+            raise SohoaError(missing_language(language))
+
+
+def missing_language(language: str) -> str:
+    """What to do about a language that Tesseract lacks."""
+    package = "tesseract-ocr" if language.endswith("eng") else f"tesseract-ocr-{language}"
+    return f"Tesseract has no '{language}' data in {tessdata()}; install it with: apt-get install {package}"
+
+
+def tessdata() -> str:
+    """Folder of Tesseract's language data: TESSDATA_PREFIX, else where Debian keeps it."""
+    return os.environ.get("TESSDATA_PREFIX") or "/usr/share/tesseract-ocr/5/tessdata"
+
+
+def page_turn(page: Gray, reader: Reader) -> int:
+    """How far a clean page was turned: Tesseract's orientation, checked by reading where it is unsure.
+
+    Degrees counter-clockwise, 0 for a page that tells nothing.
+    """
+    import pytesseract
+
+    try:
+        found = pytesseract.image_to_osd(
+            Image.fromarray(page),
+            config="--psm 0 -c min_characters_to_try=5 --dpi 300",
+            output_type=pytesseract.Output.DICT,
+        )
+        turn, sure = int(found["rotate"]) % 360, float(found["orientation_conf"])
+    except pytesseract.TesseractNotFoundError as error:
+        raise SohoaError("tesseract is not installed; install it with: apt-get install tesseract-ocr") from error
+    except pytesseract.TesseractError:
+        turn, sure = 0, 0.0  # too few characters to tell
+    if sure >= OSD_SURE:
+        return turn
+    tries = (turn, (turn + 180) % 360) if sure > 0 else (0, 180, 90, 270)
+    return max(tries, key=lambda t: _legibility(page, t, reader))
+
+
+def _legibility(page: Gray, turn: int, reader: Reader) -> float:
+    """How much confident text a reading finds in the upper half of the page after undoing a turn."""
+    image = np.ascontiguousarray(np.rot90(page, -turn // 90))
+    band = image[: image.shape[0] // 2]
+    words = [w for line in reader.read_page("", band).lines for w in line.words]
+    return sum(w.confidence * len(w.text) for w in words if w.confidence > 0.6 and len(w.text) > 2)
+
+
+def padded(image: Gray, box: Box, margin: int = 8, white: int = 12) -> Gray:
+    """The crop of a box with some air around it, on white."""
+    height, width = image.shape
+    top, bottom = max(0, int(box.top) - margin), min(height, int(box.bottom) + margin)
+    left, right = max(0, int(box.left) - margin), min(width, int(box.right) + margin)
+    return np.pad(image[top:bottom, left:right], white, constant_values=255)
+
+
+def tidy(text: str) -> str:
+    """NFC, control characters gone, one space between words, Tesseract's fraction slash as a plain one."""
+    text = unicodedata.normalize("NFC", text).replace("\u2044", "/")
+    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
+
+
+def _lines(engine: Any) -> list[Line]:
+    """Tesseract's own lines, each with its words."""
+    from tesserocr import RIL, iterate_level
+
+    lines: list[Line] = []
+    words: list[Word] = []
+    for item in iterate_level(engine.GetIterator(), RIL.WORD):
+        if item.IsAtBeginningOf(RIL.TEXTLINE) and words:
+            lines.append(Line(words=tuple(words)))
+            words = []
+        if item.Empty(RIL.WORD):
+            continue
+        text, box = tidy(item.GetUTF8Text(RIL.WORD) or ""), item.BoundingBox(RIL.WORD)
+        if text and box:
+            place = Box(left=box[0], top=box[1], right=box[2], bottom=box[3])
+            words.append(Word(text=text, confidence=max(0.0, item.Confidence(RIL.WORD)) / 100, box=place))
+    if words:
+        lines.append(Line(words=tuple(words)))
+    return lines

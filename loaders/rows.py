@@ -1,0 +1,160 @@
+"""Stage 9, loaders.rows: accepted values of a document become rows of the EMR tables. Pure."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from loaders.context import LoadContext, checked_by
+from loaders.tables import OF_DOCUMENT
+from loaders.targets import KEY_COLUMNS, TARGETS, Target, columns_of
+from records.document_types import DocumentType
+from records.documents import JudgedValue, ValidatedDocument, Verdict
+from records.errors import SohoaError
+
+ROW_FIELD = re.compile(r"(?P<table>\w{1,60})\[(?P<index>\d{1,4})\]\.")
+
+Row = dict[str, Any]
+
+
+class Placed(NamedTuple):
+    """An accepted value and the place in the EMR that it goes to."""
+
+    judged: JudgedValue
+    target: Target
+    target_id: str
+    occurrence: int
+
+
+class EmrRows(NamedTuple):
+    """All that one document puts into the EMR. `tables`: rows by table, ready to upsert."""
+
+    pages: list[Row]
+    tables: dict[str, list[Row]]
+    provenance: list[Row]
+
+
+def rows_for_emr(validated: ValidatedDocument, document_type: DocumentType, context: LoadContext) -> EmrRows:
+    """The rows of a document: every page, and the values whose verdict is accept."""
+    placed = _whole_rows(list(place_values(validated, document_type, context)))
+    return EmrRows(
+        pages=_page_rows(validated, context, placed),
+        tables=_document_rows(validated, context, placed),
+        provenance=[_provenance_row(p, validated, context) for p in placed],
+    )
+
+
+def place_values(validated: ValidatedDocument, document_type: DocumentType, context: LoadContext) -> Iterator[Placed]:
+    """Accepted values with a target, each field once; values of a page that the guard still holds wait with it."""
+    seen: set[str] = set()
+    shown = {page.page_id for page in context.pages}
+    for judged in validated.values:
+        field, spec = judged.value.field, document_type.spec(judged.value.field)
+        if not _ready(judged, shown) or not spec or not spec.emr or field in seen:
+            continue
+        if spec.emr not in TARGETS:
+            where = f"{document_type.id}.yaml: {field}"
+            raise SohoaError(f"{where}: '{spec.emr}' is not a place in the EMR; use one of loaders/targets.py.")
+        seen.add(field)
+        yield _placed(judged, TARGETS[spec.emr], validated.document.document_id, context)
+
+
+def _ready(judged: JudgedValue, shown: set[str]) -> bool:
+    return judged.verdict is Verdict.ACCEPT and judged.value.value != "" and judged.value.reading.page_id in shown
+
+
+def _placed(judged: JudgedValue, target: Target, document_id: str, context: LoadContext) -> Placed:
+    row = ROW_FIELD.match(judged.value.field)
+    occurrence = int(row["index"]) if row else 0
+    stem = row["table"] if row else target.table + (f".{target.row}" if target.row else "")
+    keys = {
+        "patient": context.patient_key,
+        "encounter": context.encounter_key,
+        "document_reference": judged.value.reading.page_id,
+    }
+    return Placed(judged, target, keys.get(target.table, f"{document_id}|{stem}|{occurrence}"), occurrence)
+
+
+def _whole_rows(placed: list[Placed]) -> list[Placed]:
+    """Without the values of rows whose key columns are not all accepted."""
+    held: dict[str, set[str]] = defaultdict(set)
+    for value in placed:
+        held[value.target_id].add(value.target.column)
+    return [p for p in placed if held[p.target_id].issuperset(KEY_COLUMNS.get(p.target.table, ()))]
+
+
+def _document_rows(validated: ValidatedDocument, context: LoadContext, placed: list[Placed]) -> dict[str, list[Row]]:
+    rows: dict[str, dict[str, Row]] = defaultdict(dict)
+    for value in placed:
+        table = value.target.table
+        if table not in OF_DOCUMENT:
+            continue
+        row = rows[table].setdefault(value.target_id, _empty_row(value, validated, context))
+        row[value.target.column] = value.judged.value.value
+    return {table: list(found.values()) for table, found in rows.items()}
+
+
+def _empty_row(value: Placed, validated: ValidatedDocument, context: LoadContext) -> Row:
+    row: Row = dict.fromkeys(columns_of(value.target.table))
+    if value.target.table == "condition":
+        row["rank"] = value.target.row
+    return row | {
+        "row_id": value.target_id,
+        "encounter_id": context.encounter_key,
+        "occurrence": value.occurrence,
+        "batch_id": context.batch_id,
+        "document_id": validated.document.document_id,
+    }
+
+
+def _page_rows(validated: ValidatedDocument, context: LoadContext, placed: list[Placed]) -> list[Row]:
+    sections: dict[str, Row] = defaultdict(dict)
+    for value in placed:
+        if value.target.table == "document_reference":
+            sections[value.target_id][value.target.column] = value.judged.value.value
+    document = validated.document
+    return [
+        dict.fromkeys(columns_of("document_reference"))
+        | {
+            "page_id": page.page_id,
+            "encounter_id": context.encounter_key,
+            "file_id": context.file_id,
+            "type": document.document_type,
+            "edition": document.edition,
+            "position": document.page_ids.index(page.page_id) + 1,
+            "scan_id": page.scan_id,
+            "page_number": page.number,
+            "text": page.text,
+            "identity_status": page.identity_status,
+            "state": "current",
+            "batch_id": context.batch_id,
+            "document_id": document.document_id,
+        }
+        | sections[page.page_id]
+        for page in context.pages
+    ]
+
+
+def _provenance_row(placed: Placed, validated: ValidatedDocument, context: LoadContext) -> Row:
+    judged, reading = placed.judged, placed.judged.value.reading
+    reviewers = context.reviewers.get(reading.field, ())
+    return {
+        "document_id": validated.document.document_id,
+        "field": reading.field,
+        "target_table": placed.target.table,
+        "target_id": placed.target_id,
+        "target_column": placed.target.column,
+        "value": judged.value.value,
+        "raw": reading.raw,
+        "page_id": reading.page_id,
+        "box": reading.box.model_dump(),
+        "engine": reading.engine,
+        "method": reading.method,
+        "confidence": judged.confidence,
+        "rule": judged.rule,
+        "witness": judged.witness,
+        "verdict": judged.verdict.value,
+        "checked": checked_by(reviewers),
+        "reviewer": ", ".join(dict.fromkeys(reviewers)) or None,
+        "batch_id": context.batch_id,
+    }

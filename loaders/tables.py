@@ -1,0 +1,188 @@
+"""Stage 9, loaders.tables: the EMR as tables of schema `emr`, named as HL7 FHIR R4 in snake case.
+
+Values are the normal forms of the document types, kept as text (a year-only birth date is `1956`, a day without its
+hour `2018-06-12`); what the paper says, letter by letter, is `provenance.raw`. No foreign key leaves the schema, so
+that it can lie in the hospital's own database.
+"""
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    func,
+    text,
+)  # fmt: skip
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(schema="emr")
+
+
+def _texts(*names: str) -> list[Column[str]]:
+    return [Column(name, Text) for name in names]
+
+
+def _stamps() -> list[Column]:  # type: ignore[type-arg]
+    """Which batch and document wrote the row first, and when it last changed."""
+    return [
+        Column("batch_id", Text, nullable=False),
+        Column("document_id", Text, nullable=False),
+        Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ]
+
+
+def _of_document(name: str, *columns: Column) -> Table:  # type: ignore[type-arg]
+    """A table whose rows belong to one document; `row_id` = document | row | occurrence."""
+    return Table(
+        name,
+        metadata,
+        Column("row_id", Text, primary_key=True),
+        Column("encounter_id", Text, ForeignKey("emr.encounter.encounter_id"), nullable=False),
+        Column("occurrence", Integer, nullable=False),
+        *columns,
+        *_stamps(),
+        Index(f"{name}_encounter", "encounter_id"),
+        Index(f"{name}_document", "document_id"),
+        Index(f"{name}_batch", "batch_id"),
+    )
+
+
+patient = Table(
+    "patient",
+    metadata,
+    Column("patient_id", Text, primary_key=True),
+    Column("facility_id", Text, nullable=False),
+    Column("provisional", Boolean, nullable=False),
+    *_texts("identifier", "name", "birth_date", "sex", "ethnicity", "occupation", "address", "phone", "national_id"),
+    *_texts("insurance_number", "insurance_valid_to", "contact_name"),
+    *_stamps(),
+    Index("patient_batch", "batch_id"),
+)
+
+encounter = Table(
+    "encounter",
+    metadata,
+    Column("encounter_id", Text, primary_key=True),
+    Column("patient_id", Text, ForeignKey("emr.patient.patient_id"), nullable=False),
+    Column("facility_id", Text, nullable=False),
+    Column("provisional", Boolean, nullable=False),
+    *_texts("number", "archive_number", "department", "bed", "admitted_at", "discharged_at", "days", "outcome"),
+    *_stamps(),
+    Index("encounter_patient", "patient_id"),
+    Index("encounter_batch", "batch_id"),
+)
+
+condition = _of_document(
+    "condition",
+    Column("rank", Text, CheckConstraint("rank in ('main', 'secondary')", name="condition_rank"), nullable=False),
+    *_texts("text", "code", "stage", "tnm"),
+)
+
+NUMBER = r"CASE WHEN value ~ '^-?[0-9]{1,12}([.][0-9]{1,12})?$' THEN value::numeric END"
+observation = _of_document(
+    "observation",
+    *_texts("test", "value", "unit", "reference", "flag"),
+    Column("value_number", Numeric, Computed(NUMBER, persisted=True)),
+)
+
+procedure = _of_document("procedure", *_texts("performed_at", "preop", "postop", "procedure", "anesthesia", "surgeon"))
+
+medication_statement = _of_document("medication_statement", *_texts("drug", "strength", "quantity", "unit", "dosage"))
+
+diagnostic_report = _of_document(
+    "diagnostic_report",
+    *_texts("specimen_id", "collected_at", "issued_at", "modality", "findings", "conclusion"),
+    *_texts("site", "gross", "micro", "doctor"),
+)
+
+imaging_study = _of_document("imaging_study", *_texts("modality", "taken_on", "laterality", "view"))
+
+# One row per page: the image (scan and page number), its searchable text, and the text sections that stand on it.
+document_reference = Table(
+    "document_reference",
+    metadata,
+    Column("page_id", Text, primary_key=True),
+    Column("encounter_id", Text, ForeignKey("emr.encounter.encounter_id"), nullable=False),
+    Column("file_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("edition", Text, nullable=False),
+    Column("position", Integer, nullable=False, comment="place of the page in its document, from 1"),
+    Column("scan_id", Text, nullable=False, comment="SHA-256 of the original file in the store"),
+    Column("page_number", Integer, nullable=False, comment="place of the page in that file, from 1"),
+    Column("text", Text, nullable=False),
+    Column(
+        "identity_status",
+        Text,
+        CheckConstraint("identity_status in ('confirmed', 'inherited')", name="document_reference_identity"),
+        nullable=False,
+    ),
+    Column("state", Text, nullable=False, comment="FHIR status: current | superseded | entered-in-error"),
+    *_texts("treatment", "note", "transfer_to", "transfer_reason", "doctor"),
+    *_stamps(),
+    Index("document_reference_encounter", "encounter_id"),
+    Index("document_reference_document", "document_id"),
+    Index("document_reference_file", "file_id"),
+    Index("document_reference_batch", "batch_id"),
+    Index("document_reference_words", text("to_tsvector('simple', text)"), postgresql_using="gin"),
+)
+
+# One row per loaded value. `value` is the normal form that this document gave, also where another document's stands.
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("target_table", Text, nullable=False),
+    Column("target_id", Text, nullable=False),
+    Column("target_column", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("page_id", Text, nullable=False),
+    Column("box", JSONB, nullable=False, comment="fractions of the page as it lies in the file"),
+    Column("engine", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("confidence", REAL, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("witness", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column(
+        "checked",
+        Text,
+        CheckConstraint("checked in ('machine', 'one', 'two')", name="provenance_checked"),
+        nullable=False,
+    ),
+    Column("reviewer", Text),
+    Column("batch_id", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False, server_default=text("nextval('emr.provenance_sequence')")),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("provenance_target", "target_table", "target_id"),
+    Index("provenance_batch", "batch_id"),
+)
+
+load_receipt = Table(
+    "load_receipt",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("batch_id", Text, nullable=False),
+    Column("rows", JSONB, nullable=False),
+    Column("loaded_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("load_receipt_batch", "batch_id"),
+)
+
+# Tables whose rows belong to one document; the others (patient, encounter) are shared by many.
+OF_DOCUMENT: dict[str, Table] = {
+    table.name: table
+    for table in (condition, observation, procedure, medication_statement, diagnostic_report, imaging_study)
+}

@@ -1,0 +1,1 @@
+"""Alembic: every edition of the database, in order."""

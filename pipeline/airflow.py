@@ -1,0 +1,213 @@
+"""Around the stages, pipeline.airflow: turns the settings into an Airflow that is set up, runs one batch, or serves."""
+
+import base64
+import importlib
+import json
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import OperationalError
+
+from pipeline import keys, processes
+from pipeline.database import airflow_url
+from pipeline.settings import Settings
+from pipeline.settings import settings as _settings
+from records.errors import SohoaError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+AIRFLOW = [sys.executable, "-m", "airflow"]
+PROCESSES = {
+    "api-server": [*AIRFLOW, "api-server"],
+    "scheduler": [*AIRFLOW, "scheduler", "--skip-serve-logs"],
+    "dag-processor": [*AIRFLOW, "dag-processor"],
+    "triggerer": [*AIRFLOW, "triggerer", "--skip-serve-logs"],
+}
+HOST, PORT, USER = "127.0.0.1", 8080, "it"
+PASSWORDS = "airflow_users.json"
+START_SECONDS = 120
+
+
+def environment(settings: Settings, port: int = PORT) -> dict[str, str]:
+    """All of Airflow's settings as environment variables; its secrets are made on first use, in home/secrets."""
+    url = f"http://{HOST}:{port}"
+    sections = {
+        "CORE": {
+            "DAGS_FOLDER": str(REPOSITORY / "dags"),
+            "LOAD_EXAMPLES": "False",
+            "EXECUTOR": "LocalExecutor",
+            "EXECUTION_API_SERVER_URL": f"{url}/execution/",
+            "PARALLELISM": str(2 * settings.workers + 4),
+            "DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "FERNET_KEY": _key(settings, "airflow_fernet.key"),
+            "SIMPLE_AUTH_MANAGER_USERS": f"{USER}:op",
+            "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(settings)),
+        },
+        "DATABASE": {"SQL_ALCHEMY_CONN": airflow_url(settings)},
+        "API": {"HOST": HOST, "PORT": str(port), "BASE_URL": url, "SECRET_KEY": _key(settings, "airflow_api.key")},
+        "API_AUTH": {"JWT_SECRET": _key(settings, "airflow_token.key")},
+        "SCHEDULER": {"TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60"},
+    }
+    flat = {f"AIRFLOW__{name}__{key}": value for name, section in sections.items() for key, value in section.items()}
+    # Tasks reach the API server on this machine even where the hospital's proxy is set for everything else.
+    reach = {"NO_PROXY": _joined(",", HOST, "localhost", os.environ.get("NO_PROXY", ""))}
+    code = {"PYTHONPATH": _joined(os.pathsep, str(REPOSITORY), os.environ.get("PYTHONPATH", ""))}
+    homes = {"AIRFLOW_HOME": str(_folder(settings)), "SOHOA_HOME": str(settings.home.resolve())}
+    return flat | reach | code | homes
+
+
+def prepare(settings: Settings) -> None:
+    """Make or migrate the metadata database and set the pools; a moment when nothing changed since last time."""
+    pools = {
+        "ocr": {"slots": settings.workers, "description": "Chunks of pages read at the same time"},
+        "emr_write": {"slots": 1, "description": "Batches written to the EMR at the same time"},
+    }
+    stamp, pool_file = _folder(settings) / "prepared.json", _folder(settings) / "pools.json"
+    wanted = json.dumps({"airflow": version("apache-airflow"), "pools": pools})
+    if stamp.exists() and stamp.read_text() == wanted and _has_metadata(airflow_url(settings)):
+        return
+    pool_file.write_text(json.dumps(pools))
+    _airflow(settings, "db", "migrate")
+    _airflow(settings, "pools", "import", str(pool_file))
+    stamp.write_text(wanted)
+
+
+def run_in_process(
+    dag_id: str, batch_id: str, settings: Settings | None = None, tick: Callable[[], None] = lambda: None
+) -> bool:
+    """Run one batch through a DAG without a scheduler, in a child with a clean environment; True when it succeeded.
+
+    `tick` is called twice a second meanwhile. What Airflow says goes to home/airflow/logs/in_process.log.
+    """
+    settings = settings or _settings()
+    prepare(settings)
+    child = _start(settings, "in_process", [sys.executable, "-m", "pipeline.airflow", "run", dag_id, batch_id])
+    try:
+        while child.poll() is None:
+            tick()
+            time.sleep(0.5)
+    finally:
+        processes.stop([child])
+    return child.returncode == 0
+
+
+def serve(settings: Settings, port: int = PORT) -> None:
+    """Keep Airflow's processes until Ctrl-C or SIGTERM; when one dies, stop the others and say so as SohoaError."""
+    _refuse_a_taken_port(port)
+    prepare(settings)
+    stopping = processes.stop_on_signals()
+    # The pool `ocr` spreads chunks over the cores, so that each task reads its pages one by one.
+    children = {name: _start(settings, name, command, port, SOHOA_WORKERS="1") for name, command in PROCESSES.items()}
+    try:
+        _announce(settings, port, children, stopping)
+        while not stopping.wait(1) and not processes.first_dead(children):
+            pass
+        dead = processes.first_dead(children)
+    finally:
+        processes.stop(list(children.values()))
+    if dead and not stopping.is_set():
+        raise SohoaError(f"Airflow's {dead} stopped, so all were stopped; {log_path(settings, dead)} says why.")
+
+
+def log_path(settings: Settings, name: str) -> Path:
+    """Where a process of Airflow writes what it has to say."""
+    folder = _folder(settings) / "logs"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{name}.log"
+
+
+def password_file(settings: Settings) -> Path:
+    """The file with the password of Airflow's only user; made here, so that Airflow makes and prints none."""
+    keys.secret(settings, PASSWORDS, lambda: json.dumps({USER: secrets.token_urlsafe(18)}))
+    return settings.home.resolve() / "secrets" / PASSWORDS
+
+
+def _key(settings: Settings, name: str) -> str:
+    """32 random bytes in URL-safe base 64 (as Fernet wants them), the same at every call."""
+    return keys.secret(settings, name, lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
+
+
+def _folder(settings: Settings) -> Path:
+    folder = settings.home.resolve() / "airflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _start(settings: Settings, name: str, command: list[str], port: int = PORT, **extra: str) -> processes.Child:
+    """One process with Airflow's settings, and none that this shell happens to have."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    return processes.start(command, kept | environment(settings, port) | extra, log_path(settings, name))
+
+
+def _joined(separator: str, *parts: str) -> str:
+    return separator.join(part for part in parts if part)
+
+
+def _has_metadata(url: str) -> bool:
+    engine = create_engine(url)
+    try:
+        return inspect(engine).has_table("dag_run")
+    except OperationalError:
+        return False
+    finally:
+        engine.dispose()
+
+
+def _airflow(settings: Settings, *arguments: str) -> None:
+    child = _start(settings, "set_up", [*AIRFLOW, *arguments])
+    if child.wait():
+        told = log_path(settings, "set_up")
+        raise SohoaError(f"airflow {' '.join(arguments[:2])} failed; {told} says why; mend it, then run ./run setup.")
+
+
+def _refuse_a_taken_port(port: int) -> None:
+    if processes.answers(HOST, port):
+        raise SohoaError(f"Port {port} on {HOST} is taken by another program; stop that one or choose another port.")
+
+
+def _announce(settings: Settings, port: int, children: dict[str, processes.Child], stopping: threading.Event) -> None:
+    until = time.monotonic() + START_SECONDS
+    while (
+        not processes.answers(HOST, port)
+        and not processes.first_dead(children)
+        and time.monotonic() < until
+        and not stopping.wait(0.5)
+    ):
+        pass
+    if processes.answers(HOST, port):
+        print(f"Airflow    http://{HOST}:{port}    user {USER}, password in {password_file(settings)}", flush=True)
+        print("Stop with Ctrl-C.", flush=True)
+
+
+def _run(dag_id: str, batch_id: str) -> bool:
+    """Here, in this process: dag.test() of one batch."""
+    make = getattr(importlib.import_module(f"dags.{dag_id}"), dag_id)
+    run = make().test(run_conf={"batch": batch_id})
+    return bool(run.state == "success")
+
+
+def _become(arguments: list[str]) -> None:
+    """Turn into `airflow ARGUMENTS` with these settings; in a container its AIRFLOW__ variables win."""
+    own = {key: value for key, value in os.environ.items() if key.startswith("AIRFLOW__")}
+    os.execve(sys.executable, [*AIRFLOW, *arguments], dict(os.environ) | environment(_settings()) | own)
+
+
+def main(arguments: list[str]) -> int:
+    """`run DAG BATCH`: in this process. `prepare`: metadata database and pools. Anything else: a command of Airflow."""
+    if arguments[:1] == ["run"]:
+        return 0 if _run(*arguments[1:]) else 1
+    if arguments == ["prepare"]:
+        prepare(_settings())
+        return 0
+    _become(arguments)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,185 @@
+"""Stages 4-7 of one patient file, pipeline.assembly: turns read pages into validated documents and page states. Pure.
+
+What is decided here is written by `pipeline.steps`; nothing here touches a database.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from records.base import Frozen
+from records.document_types import DocumentType
+from records.documents import Document, FieldReading, FieldValue, Issue, PageReading, ValidatedDocument, Verdict
+from transformers.identity import IdentityState, guard, page_identity
+from transformers.values import readings_to_values
+from validation.verdicts import validate
+
+OTHER = "other"
+FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
+ROW = re.compile(r"^(\w+)\[(\d+)\]\.(\w+)$")
+
+
+class FilePage(Frozen):
+    """A page of a file, in file order, neither blank nor a duplicate."""
+
+    page_id: str
+    reading: PageReading
+
+
+class AssembledFile(Frozen):
+    """A file ready to store: its documents, each page's identity, and the facts two witnesses agree on."""
+
+    file_id: str
+    documents: tuple[ValidatedDocument, ...]
+    identity: dict[str, IdentityState]
+    facts: dict[str, str]
+    held: bool
+    page_issues: dict[str, tuple[Issue, ...]]
+
+
+def assemble_file(
+    file_id: str,
+    pages: Sequence[FilePage],
+    types: Mapping[str, DocumentType],
+    registry: Mapping[str, str],
+    icd10_path: Path | None = None,
+) -> AssembledFile:
+    """Documents of one file with their verdicts. `registry`: field -> what the hospital's list says of this file."""
+    groups = group_pages(pages)
+    values = {group[0].page_id: document_values(group, types) for group in groups}
+    identity = guard([page_identity(p.page_id, _of_page(values, p.page_id)) for p in pages], registry)
+    ours = {p for p, state in identity.items() if state is not IdentityState.CONFLICT}
+    told: dict[str, str] = {}
+    documents = []
+    for group in groups:
+        kind = types[group_type(group)]
+        own = values[group[0].page_id]
+        witnesses = witnesses_of(kind, {p.page_id for p in group}, values, ours, registry)
+        document = _document(file_id, group, kind)
+        settled = told if group[0].page_id in ours else {}
+        judged = validate(document, own, kind, witnesses, settled=settled, icd10_path=icd10_path)
+        judged = judged if group[0].page_id in ours else _stopped(judged)
+        documents.append(judged)
+        if group[0].page_id in ours:
+            told |= {f: v for f, v in _accepted_facts(judged, kind).items() if f not in told}
+    issues = {p: _identity_issues(state) for p, state in identity.items() if _identity_issues(state)}
+    held = IdentityState.CONFLICT in identity.values()
+    facts = told | {f: registry[f] for f in registry if f in ("patient.id", "encounter.number")}
+    return AssembledFile(
+        file_id=file_id, documents=tuple(documents), identity=identity, facts=facts, held=held, page_issues=issues
+    )
+
+
+def group_pages(pages: Sequence[FilePage]) -> list[list[FilePage]]:
+    """Pages of one form together: a page without its own title, and of no other kind, goes on from the last."""
+    groups: list[list[FilePage]] = []
+    for page in pages:
+        if groups and not page.reading.titled and page.reading.document_type in (OTHER, group_type(groups[-1])):
+            groups[-1].append(page)
+        else:
+            groups.append([page])
+    return groups
+
+
+def group_type(group: Sequence[FilePage]) -> str:
+    """The document type of a group: its first page's."""
+    return group[0].reading.document_type
+
+
+def document_values(group: Sequence[FilePage], types: Mapping[str, DocumentType]) -> tuple[FieldValue, ...]:
+    """Values of a document: a field once, where it is read first; rows of later pages numbered on."""
+    kind = types[group_type(group)]
+    readings: dict[str, FieldReading] = {}
+    for page in group:
+        rows = _row_counts(readings)
+        for reading in page.reading.readings:
+            field = _renumbered(reading.field, rows)
+            readings.setdefault(field, reading.model_copy(update={"field": field}))
+    return readings_to_values(tuple(readings.values()), kind)
+
+
+def witnesses_of(
+    kind: DocumentType,
+    page_ids: set[str],
+    values: Mapping[str, Sequence[FieldValue]],
+    ours: set[str],
+    registry: Mapping[str, str],
+) -> dict[str, list[tuple[str, str]]]:
+    """field -> (normal form, where) from the file's other documents and the registry, foreign pages left out.
+
+    Only facts of the file repeat; a specimen number or a day of issue may differ from form to form.
+    """
+    facts = {spec.name for spec in kind.fields if spec.fact}
+    seen: dict[str, list[tuple[str, str]]] = {f: [(v, "registry")] for f, v in registry.items() if v and f in facts}
+    for found in values.values():
+        for value in found:
+            page_id = value.reading.page_id
+            if value.field in facts and page_id in ours - page_ids and not value.problem:
+                seen.setdefault(value.field, []).append((value.value, page_id))
+    return {field: _majority(found) for field, found in seen.items()}
+
+
+def _majority(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The registry's word and the forms that most pages carry: one misreading elsewhere contradicts nothing."""
+    counts = Counter(form for form, _ in found)
+    most = max(counts.values())
+    return [(form, where) for form, where in found if where == "registry" or counts[form] == most]
+
+
+def _accepted_facts(judged: ValidatedDocument, kind: DocumentType) -> dict[str, str]:
+    """Facts of the file that this document settles."""
+    return {
+        v.value.field: v.value.value
+        for v in judged.values
+        if v.verdict is Verdict.ACCEPT and (spec := kind.field(v.value.field)) and spec.fact
+    }
+
+
+def _stopped(judged: ValidatedDocument) -> ValidatedDocument:
+    """A document of a page that seems to be another patient's: nothing of it is accepted."""
+    values = tuple(
+        v.model_copy(
+            update={"verdict": Verdict.REVIEW, "rule": f"check:{FOREIGN}", "confidence": round(v.confidence / 2, 3)}
+        )
+        if v.verdict in (Verdict.ACCEPT, Verdict.EVIDENCE)
+        else v
+        for v in judged.values
+    )
+    return judged.model_copy(update={"values": values, "verdict": Verdict.REVIEW})
+
+
+def _identity_issues(state: IdentityState) -> tuple[Issue, ...]:
+    if state is IdentityState.CONFLICT:
+        message = (
+            "Trang này dường như của người bệnh khác; hãy so tên và số với bìa hồ sơ rồi chuyển trang hoặc xác nhận."
+        )
+        return (Issue(check=FOREIGN, field="patient.name", message=message),)
+    if state is IdentityState.UNKNOWN:
+        message = "Trang không có thông tin người bệnh đọc được; hãy xem ảnh và xác nhận trang thuộc hồ sơ nào."
+        return (Issue(check=NO_IDENTITY, field="", message=message),)
+    return ()
+
+
+def _document(file_id: str, group: Sequence[FilePage], kind: DocumentType) -> Document:
+    page_ids = tuple(p.page_id for p in group)
+    key = hashlib.sha256("\0".join(page_ids).encode()).hexdigest()[:32]
+    return Document(document_id=key, file_id=file_id, document_type=kind.id, edition="", page_ids=page_ids)
+
+
+def _of_page(values: Mapping[str, Sequence[FieldValue]], page_id: str) -> list[FieldValue]:
+    return [v for found in values.values() for v in found if v.reading.page_id == page_id]
+
+
+def _row_counts(readings: Mapping[str, FieldReading]) -> Counter[str]:
+    """Rows so far by table."""
+    counts: Counter[str] = Counter()
+    for found in filter(None, map(ROW.match, readings)):
+        counts[found[1]] = max(counts[found[1]], int(found[2]) + 1)
+    return counts
+
+
+def _renumbered(field: str, rows: Counter[str]) -> str:
+    found = ROW.match(field)
+    return f"{found[1]}[{int(found[2]) + rows[found[1]]}].{found[3]}" if found else field

@@ -1,0 +1,93 @@
+"""Stage 7 of a batch, pipeline.documents: validated documents become rows, with a task for each value in doubt."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from pipeline.assembly import AssembledFile
+from pipeline.tables import document, field_value, issue, review_task
+from records.documents import Issue, JudgedValue, ValidatedDocument, Verdict
+from validation.gx import FailedExpectation
+
+
+def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument) -> None:
+    """Write a document with its values, and a task for each value that a person must look at."""
+    own = validated.document
+    row = {
+        "batch_id": batch_id, "file_id": own.file_id, "document_type": own.document_type, "edition": own.edition,
+        "page_ids": list(own.page_ids), "revision": validated.revision, "verdict": validated.verdict.value,
+        "validated": validated.model_dump(mode="json"), "updated_at": func.clock_timestamp(),
+    }  # fmt: skip
+    statement = upsert(document).values(document_id=own.document_id, **row)
+    conn.execute(statement.on_conflict_do_update(index_elements=["document_id"], set_=row))
+    conn.execute(delete(field_value).where(field_value.c.document_id == own.document_id))
+    rows = [_value_row(own.document_id, judged) for judged in validated.values]
+    if rows:
+        conn.execute(insert(field_value), rows)
+    _store_tasks(conn, batch_id, validated)
+
+
+def _value_row(document_id: str, judged: JudgedValue) -> dict[str, Any]:
+    value, reading = judged.value, judged.value.reading
+    return {
+        "document_id": document_id, "field": value.field, "value": value.value, "raw": reading.raw, "kind": value.kind,
+        "confidence": judged.confidence, "verdict": judged.verdict.value, "rule": judged.rule,
+        "witness": judged.witness,
+        "problem": value.problem, "page_id": reading.page_id, "box": reading.box.model_dump(), "engine": reading.engine,
+        "method": reading.method,
+    }  # fmt: skip
+
+
+def _store_tasks(conn: Connection, batch_id: str, validated: ValidatedDocument) -> None:
+    """Open a task per doubtful value; tasks that the new verdict settles and nobody decided are closed."""
+    document_id = validated.document.document_id
+    doubtful = {v.value.field: v.rule for v in validated.values if v.verdict is Verdict.REVIEW}
+    open_now = (review_task.c.document_id == document_id) & (review_task.c.state == "open")
+    conn.execute(
+        update(review_task).where(open_now, review_task.c.field.not_in(list(doubtful))).values(state="settled")
+    )
+    for field, reason in doubtful.items():
+        task_id = hashlib.sha256(f"{document_id}\0{field}".encode()).hexdigest()[:24]
+        row = {"batch_id": batch_id, "document_id": document_id, "field": field, "reason": reason}
+        statement = upsert(review_task).values(task_id=task_id, state="open", **row)
+        conn.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_={"reason": reason}))
+
+
+def note_issues(conn: Connection, batch_id: str, found: AssembledFile) -> None:
+    ids = [v.document.document_id for v in found.documents]
+    conn.execute(delete(issue).where(issue.c.batch_id == batch_id, issue.c.document_id.in_(ids)))
+    conn.execute(delete(issue).where(issue.c.batch_id == batch_id, issue.c.page_id.in_(list(found.identity))))
+    rows = [
+        _issue_row(batch_id, v.document.document_id, v.document.page_ids[0], i)
+        for v in found.documents
+        for i in v.issues
+    ]
+    rows += [_issue_row(batch_id, None, page_id, i) for page_id, issues in found.page_issues.items() for i in issues]
+    if rows:
+        conn.execute(upsert(issue).values(rows).on_conflict_do_nothing())
+
+
+def _issue_row(batch_id: str, document_id: str | None, page_id: str, found: Issue) -> dict[str, str | None]:
+    row = {"batch_id": batch_id, "document_id": document_id, "page_id": page_id}
+    return row | {"check_name": found.check, "field": found.field, "message": found.message}
+
+
+def note_batch_issues(conn: Connection, batch_id: str, failed: Sequence[FailedExpectation]) -> None:
+    """Write what the batch's suites found, in place of what they found before."""
+    conn.execute(
+        delete(issue).where(issue.c.batch_id == batch_id, issue.c.document_id.is_(None), issue.c.page_id.is_(None))
+    )
+    rows = [
+        {
+            "batch_id": batch_id,
+            "check_name": f"batch:{f.document_type}:{f.rule}",
+            "field": f.field,
+            "message": f.message,
+        }
+        for f in failed
+    ]
+    if rows:
+        conn.execute(upsert(issue).values(rows).on_conflict_do_nothing())

@@ -1,0 +1,101 @@
+"""Stages 9-10, pipeline.emr: loads the documents of a batch into the EMR, then moves their pages in the ledger.
+
+Two roles, two transactions: the EMR's rows are committed first; a run that dies between the two loads the same rows
+again, which changes nothing, and then moves the pages.
+"""
+
+import structlog
+from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from loaders.context import LoadContext, PageLink
+from loaders.emr import load_document
+from pipeline import ledger
+from pipeline.database import engine
+from pipeline.settings import settings
+from pipeline.tables import batch, document, file, issue, page, page_text
+from records.document_types import document_types
+from records.documents import ValidatedDocument, Verdict
+from records.errors import EmrConflict
+from records.pages import PageText
+from records.states import PageState
+
+log = structlog.get_logger()
+SHOWN = ("confirmed", "inherited")
+
+
+def load_batch(batch_id: str) -> int:
+    """Load every assembled document whose file is not stopped; the number of documents loaded now."""
+    with engine(settings()).connect() as conn:
+        facility = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
+        ids = conn.scalars(_assembled(batch_id)).all()
+    done = sum(_load_one(batch_id, facility, document_id) for document_id in ids)
+    log.info("loaded", batch=batch_id, documents=done)
+    return done
+
+
+def _assembled(batch_id: str):  # type: ignore[no-untyped-def]
+    return (
+        select(page.c.document_id)
+        .where(page.c.batch_id == batch_id, page.c.state == PageState.ASSEMBLED.value, page.c.document_id.is_not(None))
+        .group_by(page.c.document_id)
+        .order_by(page.c.document_id)
+    )
+
+
+def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
+    with engine(settings()).connect() as conn:
+        stored = conn.execute(
+            select(document, file.c.patient_key, file.c.encounter_key, file.c.facts)
+            .join(file, file.c.file_id == document.c.file_id)
+            .where(document.c.document_id == document_id)
+        ).mappings().one()  # fmt: skip
+        pages = _page_links(conn, stored)
+    validated = ValidatedDocument.model_validate(stored["validated"])
+    context = LoadContext(
+        batch_id=batch_id, facility=facility, file_id=stored["file_id"], patient_key=stored["patient_key"],
+        encounter_key=stored["encounter_key"], pages=pages,
+    )  # fmt: skip
+    try:
+        with engine(settings(), "loader").begin() as conn:
+            load_document(conn, validated, document_types()[stored["document_type"]], context)
+    except EmrConflict as conflict:
+        return _send_to_review(batch_id, document_id, str(conflict))
+    settled = validated.verdict is Verdict.ACCEPT
+    _move(document_id, PageState.LOADED if settled else PageState.IN_REVIEW)
+    return True
+
+
+def _page_links(conn: Connection, stored: RowMapping) -> tuple[PageLink, ...]:
+    """The document's pages that the guard lets through, with their text."""
+    query = (
+        select(page.c.page_id, page.c.number, page.c.scan_id, page_text.c.text)
+        .join(page_text, page_text.c.page_id == page.c.page_id)
+        .where(page.c.document_id == stored["document_id"], page.c.state == PageState.ASSEMBLED.value)
+        .order_by(page.c.page_id)
+    )
+    identity = stored["facts"].get("identity", {})
+    return tuple(
+        PageLink(
+            page_id=row.page_id, number=row.number, scan_id=row.scan_id, text=PageText.model_validate(row.text).text,
+            identity_status=identity[row.page_id],
+        )
+        for row in conn.execute(query)
+        if identity.get(row.page_id) in SHOWN
+    )  # fmt: skip
+
+
+def _move(document_id: str, new: PageState) -> None:
+    with engine(settings()).begin() as conn:
+        for page_id in conn.scalars(
+            select(page.c.page_id).where(page.c.document_id == document_id, page.c.state == PageState.ASSEMBLED.value)
+        ).all():
+            ledger.move(conn, page_id, PageState.ASSEMBLED, new)
+
+
+def _send_to_review(batch_id: str, document_id: str, message: str) -> bool:
+    with engine(settings()).begin() as conn:
+        row = {"batch_id": batch_id, "document_id": document_id, "check_name": "emr_conflict", "message": message}
+        conn.execute(upsert(issue).values(row).on_conflict_do_nothing())
+    _move(document_id, PageState.IN_REVIEW)
+    return False

@@ -1,0 +1,72 @@
+"""Before stage 0, pipeline.settings: turns SOHOA_* variables and settings.toml into one frozen Settings object."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from extractors.limits import Limits
+from records.errors import SohoaError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What an installation may choose. Variables SOHOA_... win over settings.toml in `home`.
+
+    `database_url` empty: the embedded PostgreSQL in `home`/pg. `page_seconds`, `page_memory_mb`: what one page may
+    cost a worker before it is put aside.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="SOHOA_", extra="ignore", env_ignore_empty=True)
+
+    home: Path = REPOSITORY / "var"
+    database_url: str = Field(default="", repr=False)
+    airflow_database_url: str = Field(default="", repr=False)
+    facility: str = "DEMO"
+    reader: str = "auto"
+    workers: int = Field(default=1, ge=1, le=256)
+    chunk_pages: int = Field(default=20, ge=1, le=200)
+    max_pixels: int = Field(default=120_000_000, ge=1)
+    max_pages: int = Field(default=3000, ge=1, le=9999)
+    max_file_mb: int = Field(default=1000, ge=1, le=2000)
+    page_seconds: int = Field(default=120, ge=1)
+    page_memory_mb: int = Field(default=3000, ge=256)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then SOHOA_* variables, then settings.toml."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_home() / "settings.toml")
+
+    @property
+    def limits(self) -> Limits:
+        """What a file may cost before it is put aside unread."""
+        return Limits(max_pixels=self.max_pixels, max_pages=self.max_pages, max_file_bytes=self.max_file_mb * 1_000_000)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once; SohoaError names the setting that cannot be used."""
+    try:
+        return Settings(home=_home())
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SohoaError(
+            f"The setting '{name}' cannot be used ({first['msg']}); correct SOHOA_{name.upper()} or settings.toml."
+        ) from error
+    except ValueError as error:
+        raise SohoaError(f"{_home() / 'settings.toml'} is not valid TOML ({error}); correct it.") from error
+
+
+def _home() -> Path:
+    return Path(os.environ.get("SOHOA_HOME") or REPOSITORY / "var").expanduser().resolve()

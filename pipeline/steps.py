@@ -1,0 +1,209 @@
+"""Stages 1-10, pipeline.steps: one batch from folder to EMR rows. Ids in, counts out; every step may be repeated.
+
+The page table is the truth: a step takes the pages that are in its state and moves them on, each in its own
+transaction, so that a killed run goes on where it stopped.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from pipeline import documents, filing, ledger
+from pipeline.children import Workers
+from pipeline.database import engine
+from pipeline.reading import PageJob, inspect_file, read_job
+from pipeline.settings import settings
+from pipeline.store import Store
+from pipeline.tables import batch, document, page, page_text, receipt, scan
+from records.base import Frozen
+from records.documents import PageReading, ValidatedDocument
+from records.errors import SohoaError, UnreadableScan
+from records.pages import Batch, MediaType
+from records.states import PageState
+
+log = structlog.get_logger()
+Progress = Callable[[int], None]
+
+
+class Received(Frozen):
+    """What a folder gave. `new`: files taken in now; `skipped`: (path, reason) of what was left where it is."""
+
+    files: int
+    new: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+def receive(wanted: Batch, workers: Workers | None = None, progress: Progress | None = None) -> Received:
+    """Take the folder's scans into the store and the ledger, each with its receipt; given before, it stays as it is."""
+    from extractors.intake import find_scans, read_scan, relative_name
+
+    folder = Path(wanted.folder)
+    paths, skipped = find_scans(folder)
+    with engine(settings()).begin() as conn:
+        ledger.open_batch(conn, wanted)
+    new = 0
+    with _workers(workers) as children:
+        for path, found in children.map(inspect_file, paths):
+            try:
+                data = read_scan(path, settings().limits)
+            except UnreadableScan as error:
+                data, found = None, error
+            with engine(settings()).begin() as conn:
+                new += ledger.receive(
+                    conn, Store(settings()), wanted.batch_id, relative_name(folder, path), data, found
+                ).new
+            if progress:
+                progress(1)
+    left = tuple((relative_name(folder, path), reason) for path, reason in skipped)
+    log.info("received", batch=wanted.batch_id, files=len(paths), new=new, skipped=len(left))
+    return Received(files=len(paths), new=new, skipped=left)
+
+
+def list_chunks(batch_id: str) -> list[list[str]]:
+    """Receive the batch's folder, then give its unread pages in chunks, whole runs of a scan together."""
+    with engine(settings()).connect() as conn:
+        row = conn.execute(select(batch).where(batch.c.batch_id == batch_id)).mappings().one_or_none()
+    if row is None:
+        raise SohoaError(f"There is no batch '{batch_id}'; make it with: sohoa batch create FOLDER --batch {batch_id}")
+    receive(Batch(batch_id=batch_id, facility=row["facility_id"], folder=row["folder"], boundary=row["boundary"]))
+    ids, size = waiting(batch_id), settings().chunk_pages
+    return [ids[i : i + size] for i in range(0, len(ids), size)]
+
+
+def waiting(batch_id: str) -> list[str]:
+    """Ids of the pages that nobody has read yet, in the order of their files."""
+    query = (
+        select(page.c.page_id)
+        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
+        .where(page.c.batch_id == batch_id, page.c.state == PageState.RECEIVED.value)
+        .order_by(receipt.c.path, page.c.number)
+    )
+    with engine(settings()).connect() as conn:
+        return list(conn.scalars(query))
+
+
+def extract(page_ids: Sequence[str], workers: Workers | None = None, progress: Progress | None = None) -> int:
+    """Read pages in child processes; each is committed by itself. The number of pages read or put aside now."""
+    if not page_ids:
+        return 0
+    owner, seconds = ledger.this_process(), settings().page_seconds * len(page_ids) + 60
+    with engine(settings()).begin() as conn:
+        tokens = dict(ledger.lease(conn, page_ids, owner, seconds))
+        jobs = _jobs(conn, list(tokens))
+    done = 0
+    with _workers(workers) as children:
+        for job, found in children.map(read_job, jobs):
+            with engine(settings()).begin() as conn:
+                done += _keep(conn, job.page_id, tokens[job.page_id], found)
+            if progress:
+                progress(1)
+    log.info("read", pages=done)
+    return done
+
+
+def assemble(batch_id: str, workers: Workers | None = None) -> int:
+    """Put read pages together into files and documents with verdicts; the number of documents of the batch."""
+    with _workers(workers) as children:
+        return filing.assemble_batch(batch_id, children)
+
+
+def check(batch_id: str) -> bool:
+    """Ask the data-quality suites about the batch as a whole; a failure holds it and is written to its issues."""
+    from records.document_types import document_types
+    from validation.gx import check_batch, frame_of
+
+    with engine(settings()).connect() as conn:
+        rows = conn.scalars(select(document.c.validated).where(document.c.batch_id == batch_id)).all()
+    report = check_batch(frame_of(ValidatedDocument.model_validate(row) for row in rows), document_types())
+    why = "; ".join(f"{f.document_type}: {f.message}" for f in report.failed)
+    with engine(settings()).begin() as conn:
+        state = "open" if report.success else "held"
+        conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(state=state, held_because=why or None))
+        documents.note_batch_issues(conn, batch_id, report.failed)
+    log.info("checked", batch=batch_id, asked=report.asked, failed=len(report.failed))
+    return report.success
+
+
+def load(batch_id: str) -> int:
+    """Load the documents of confirmed files into the EMR; what is in doubt waits in review. The number loaded."""
+    from pipeline import emr
+
+    return emr.load_batch(batch_id)
+
+
+def account(batch_id: str) -> dict[str, int]:
+    """Pages by state; SohoaError when the ledger does not balance. A batch without work in progress is closed."""
+    with engine(settings()).begin() as conn:
+        faults = ledger.balance(conn, batch_id)
+        if faults:
+            raise SohoaError("The ledger does not balance: " + " ".join(faults))
+        counts = ledger.counts(conn, batch_id).get(batch_id, {})
+        filing.close_if_done(conn, batch_id, counts)
+    log.info("accounted", batch=batch_id, **counts)
+    return counts
+
+
+def reread(batch_id: str) -> int:
+    """Send the batch's pages back to be read again, after a change of software; the number sent back."""
+    again = (PageState.LOADED, PageState.IN_REVIEW, PageState.BLANK, PageState.READ)
+    with engine(settings()).begin() as conn:
+        rows = conn.execute(
+            select(page.c.page_id, page.c.state).where(
+                page.c.batch_id == batch_id, page.c.state.in_([s.value for s in (*again, PageState.ASSEMBLED)])
+            )
+        ).all()
+        for page_id, state in rows:
+            if state == PageState.ASSEMBLED:
+                ledger.move(conn, page_id, PageState.ASSEMBLED, PageState.READ)
+                state = PageState.READ.value
+            ledger.move(conn, page_id, PageState(state), PageState.RECEIVED)
+        conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(closed_at=None))
+    return len(rows)
+
+
+def _workers(given: Workers | None) -> "_Borrowed":
+    return _Borrowed(given)
+
+
+class _Borrowed:
+    """Workers of the caller, left running; else own ones, ended at the end."""
+
+    def __init__(self, given: Workers | None) -> None:
+        self._given, self._workers = given, given or Workers(settings().workers, settings())
+
+    def __enter__(self) -> Workers:
+        return self._workers
+
+    def __exit__(self, *_: object) -> None:
+        if self._given is None:
+            self._workers.close()
+
+
+def _jobs(conn: Connection, page_ids: Sequence[str]) -> list[PageJob]:
+    query = (
+        select(page.c.page_id, page.c.scan_id, scan.c.media_type, page.c.number)
+        .join(scan, scan.c.scan_id == page.c.scan_id)
+        .where(page.c.page_id.in_(page_ids), page.c.state == PageState.RECEIVED.value)
+        .order_by(page.c.page_id)
+    )
+    return [PageJob(r.page_id, r.scan_id, MediaType(r.media_type), r.number) for r in conn.execute(query)]
+
+
+def _keep(conn: Connection, page_id: str, token: int, found: PageReading | UnreadableScan) -> bool:
+    """Store what was read and move the page on; False when another worker has taken it meanwhile."""
+    if isinstance(found, UnreadableScan):
+        return ledger.move(conn, page_id, PageState.RECEIVED, PageState.QUARANTINED, found.code, token=token)
+    if not ledger.move(conn, page_id, PageState.RECEIVED, PageState.READ, token=token):
+        return False
+    row = {
+        "engine": found.text.engine, "image": found.image.model_dump(mode="json"),
+        "text": found.text.model_dump(mode="json"),
+        "readings": [r.model_dump(mode="json") for r in found.readings], "document_type": found.document_type,
+        "type_score": found.score, "title": found.titled, "seconds": found.seconds,
+    }  # fmt: skip
+    statement = upsert(page_text).values(page_id=page_id, **row)
+    conn.execute(statement.on_conflict_do_update(index_elements=["page_id"], set_=row))
+    return True

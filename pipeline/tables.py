@@ -1,0 +1,162 @@
+"""Stages 0-8, pipeline.tables: the tables of schemas pipeline and audit, as the newest migration leaves them."""
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(schema="pipeline")
+
+EMPTY, NOW = text("''"), text("now()")
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+def _text(name: str, default: object = None) -> Column[str]:
+    return Column(name, Text, nullable=False, server_default=default)  # type: ignore[arg-type]
+
+
+def _to(name: str, table: str, *, null: bool = False, **options: object) -> Column[str]:
+    return Column(name, Text, ForeignKey(f"pipeline.{table}"), nullable=null, **options)  # type: ignore[arg-type]
+
+
+def _at(name: str, *, null: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=null, server_default=None if null else NOW)
+
+
+facility = Table("facility", metadata, _key("facility_id"), _text("name"))
+
+target = Table(
+    "target", metadata, _key("target_id"), _text("name"), _text("legal_basis", EMPTY), _text("scope", EMPTY),
+    Column("deadline", Date, nullable=False), _at("created_at"),
+)  # fmt: skip
+
+decision = Table(
+    "decision", metadata, _key("decision_id"), _text("number"), Column("signed_on", Date, nullable=False),
+    _text("scope", EMPTY),
+)  # fmt: skip
+
+batch = Table(
+    "batch", metadata, _key("batch_id"), _to("facility_id", "facility.facility_id"), _text("folder"),
+    _text("boundary", text("'scan'")), _to("target_id", "target.target_id", null=True),
+    _text("state", text("'open'")), Column("held_because", Text), _at("created_at"), _at("closed_at", null=True),
+)  # fmt: skip
+
+scan = Table(
+    "scan", metadata, _key("scan_id"), _text("media_type"), Column("page_count", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False), _at("created_at"), CheckConstraint("page_count >= 0"),
+)  # fmt: skip
+
+receipt = Table(
+    "receipt", metadata, _key("receipt_id"), _to("batch_id", "batch.batch_id"), _text("path"),
+    _to("scan_id", "scan.scan_id", null=True), _text("outcome"), Column("reason_code", Text), _at("received_at"),
+    Index("receipt_batch", "batch_id", "path"), Index("receipt_scan", "scan_id"),
+)  # fmt: skip
+
+page = Table(
+    "page", metadata, _key("page_id"), _to("batch_id", "batch.batch_id"), _to("receipt_id", "receipt.receipt_id"),
+    _to("scan_id", "scan.scan_id", null=True), Column("number", Integer, nullable=False), _text("state"),
+    _text("reason", EMPTY), Column("duplicate_of", Text), Column("document_id", Text), Column("lease_owner", Text),
+    _at("lease_until", null=True), Column("token", BigInteger, nullable=False, server_default=text("0")),
+    _at("updated_at"), UniqueConstraint("receipt_id", "number"), Index("page_batch_state", "batch_id", "state"),
+    Index("page_document", "document_id"), Index("page_scan", "scan_id"),
+)  # fmt: skip
+
+page_count = Table(
+    "page_count", metadata, _key("batch_id"), _key("state"), Column("pages", Integer, nullable=False)
+)  # fmt: skip
+
+outbox = Table(
+    "outbox", metadata, Column("outbox_id", BigInteger, primary_key=True), _text("topic"), _text("key"),
+    Column("payload", JSONB, nullable=False), _at("created_at"), _at("sent_at", null=True), UniqueConstraint("key"),
+    Index("outbox_waiting", "outbox_id", postgresql_where=text("sent_at IS NULL")),
+)  # fmt: skip
+
+page_text = Table(
+    "page_text", metadata, _to("page_id", "page.page_id", primary_key=True), _text("engine"),
+    Column("image", JSONB, nullable=False), Column("text", JSONB, nullable=False),
+    Column("readings", JSONB, nullable=False, server_default=text("'[]'")), _text("document_type", EMPTY),
+    Column("type_score", REAL, nullable=False, server_default=text("0")),
+    Column("title", Boolean, nullable=False, server_default=text("false")),
+    Column("seconds", REAL, nullable=False, server_default=text("0")), _at("created_at"),
+)  # fmt: skip
+
+file = Table(
+    "file", metadata, _key("file_id"), _to("batch_id", "batch.batch_id"),
+    _to("receipt_id", "receipt.receipt_id", null=True), _text("label"), _text("state", text("'open'")),
+    Column("patient_key", Text), Column("encounter_key", Text),
+    Column("facts", JSONB, nullable=False, server_default=text("'{}'")), Index("file_batch", "batch_id"),
+)  # fmt: skip
+
+document = Table(
+    "document", metadata, _key("document_id"), _to("batch_id", "batch.batch_id"), _to("file_id", "file.file_id"),
+    _text("document_type"), _text("edition", EMPTY), Column("page_ids", JSONB, nullable=False),
+    Column("revision", Integer, nullable=False, server_default=text("1")), _text("verdict"),
+    Column("validated", JSONB, nullable=False), _at("updated_at"), Index("document_batch", "batch_id"),
+    Index("document_file", "file_id"),
+)  # fmt: skip
+
+field_value = Table(
+    "field_value", metadata,
+    Column("document_id", Text, ForeignKey("pipeline.document.document_id", ondelete="CASCADE"), primary_key=True),
+    _key("field"), _text("value"), _text("raw"), _text("kind"), Column("confidence", REAL, nullable=False),
+    _text("verdict"), _text("rule", EMPTY), _text("witness", EMPTY), _text("problem", EMPTY),
+    _to("page_id", "page.page_id"), Column("box", JSONB, nullable=False), _text("engine"), _text("method", EMPTY),
+)  # fmt: skip
+
+issue = Table(
+    "issue", metadata, Column("issue_id", BigInteger, primary_key=True), _to("batch_id", "batch.batch_id"),
+    Column("document_id", Text), Column("page_id", Text), _text("check_name"), _text("field", EMPTY),
+    _text("message"), Index("issue_batch", "batch_id"),
+    UniqueConstraint(
+        "document_id", "page_id", "check_name", "field", name="issue_once", postgresql_nulls_not_distinct=True
+    ),
+)  # fmt: skip
+
+review_task = Table(
+    "review_task", metadata, _key("task_id"), _to("batch_id", "batch.batch_id"), Column("document_id", Text),
+    Column("page_id", Text), _text("field", EMPTY), _text("reason"), _text("state", text("'open'")),
+    _at("created_at"), Index("review_task_batch", "batch_id", "state"),
+)  # fmt: skip
+
+review_decision = Table(
+    "review_decision", metadata, Column("decision_id", BigInteger, primary_key=True),
+    _to("task_id", "review_task.task_id"), _text("decided_by"), _text("decision"), Column("value", Text),
+    _at("decided_at"),
+)  # fmt: skip
+
+registry_patient = Table(
+    "registry_patient", metadata, _to("facility_id", "facility.facility_id", primary_key=True), _key("patient_id"),
+    _text("name"), _text("birth_date", EMPTY), _text("sex", EMPTY), _text("insurance_number", EMPTY),
+    _text("national_id", EMPTY), _text("address", EMPTY), _text("phone", EMPTY),
+)  # fmt: skip
+
+registry_stay = Table(
+    "registry_stay", metadata, _to("facility_id", "facility.facility_id", primary_key=True),
+    _key("encounter_number"), _text("patient_id"), _text("archive_number", EMPTY), _text("admitted_at", EMPTY),
+    _text("discharged_at", EMPTY), _text("department", EMPTY), _text("main_code", EMPTY), _text("box", EMPTY),
+    Index("registry_stay_patient", "facility_id", "patient_id"),
+)  # fmt: skip
+
+event = Table(
+    "event", metadata, Column("event_id", BigInteger, primary_key=True), _at("at"), _text("actor"), _text("action"),
+    _text("object"), Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("previous", LargeBinary), Column("hash", LargeBinary, nullable=False), schema="audit",
+)  # fmt: skip

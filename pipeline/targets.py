@@ -1,0 +1,67 @@
+"""Before stage 0, pipeline.targets: named deadlines with their legal basis, and the director's decisions."""
+
+import re
+from datetime import date
+
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.dialects.postgresql import insert
+
+from pipeline.tables import decision, target
+from records.base import Frozen
+from records.errors import SohoaError
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Target(Frozen):
+    """A named deadline. `scope`: which records it covers, as the decision words it."""
+
+    target_id: str
+    name: str
+    legal_basis: str
+    scope: str
+    deadline: date
+
+
+class Decision(Frozen):
+    """The director's decision to convert paper records; `number` as printed on it."""
+
+    decision_id: str
+    number: str
+    signed_on: date
+    scope: str
+
+
+def add_target(conn: Connection, added: Target) -> bool:
+    """Write a target once; False when it was there already, SohoaError when another one has its id."""
+    return _add(conn, target, "target_id", added)
+
+
+def list_targets(conn: Connection) -> list[Target]:
+    """All targets, the nearest deadline first."""
+    rows = conn.execute(select(target).order_by(target.c.deadline, target.c.target_id)).mappings()
+    return [Target(**{name: row[name] for name in Target.model_fields}) for row in rows]
+
+
+def add_decision(conn: Connection, added: Decision) -> bool:
+    """Write a decision once; False when it was there already, SohoaError when another one has its id."""
+    return _add(conn, decision, "decision_id", added)
+
+
+def list_decisions(conn: Connection) -> list[Decision]:
+    """All decisions, the newest first."""
+    rows = conn.execute(select(decision).order_by(decision.c.signed_on.desc(), decision.c.decision_id)).mappings()
+    return [Decision(**{name: row[name] for name in Decision.model_fields}) for row in rows]
+
+
+def _add(conn: Connection, table: Table, key: str, added: Frozen) -> bool:
+    values = added.model_dump()
+    if not ID.fullmatch(values[key]):
+        raise SohoaError(f"'{values[key]}' cannot be a {key}; use letters, digits, dots and hyphens, at most 64.")
+    statement = insert(table).values(values).on_conflict_do_nothing(index_elements=[key])
+    if conn.execute(statement.returning(table.c[key])).first():
+        return True
+    standing = conn.execute(select(table).where(table.c[key] == values[key])).mappings().one()
+    if any(standing[name] != value for name, value in values.items()):
+        raise SohoaError(f"{table.name} '{values[key]}' exists with other particulars; choose another id.")
+    return False

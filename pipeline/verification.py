@@ -1,0 +1,25 @@
+"""Scrubbing, pipeline.verification: originals re-hashed, ledger, receipts and audit chain checked."""
+
+from sqlalchemy import select
+
+from pipeline import audit, ledger
+from pipeline.database import engine, migrate
+from pipeline.settings import settings
+from pipeline.store import Store
+from pipeline.tables import scan
+from records.errors import SohoaError
+
+
+def verify() -> tuple[list[str], int]:
+    """(faults as sentences, originals re-hashed)."""
+    migrate(settings())
+    store = Store(settings())
+    with engine(settings()).begin() as conn:
+        faults = ledger.balance(conn) + audit.verify(conn)
+        scan_ids = conn.scalars(select(scan.c.scan_id).order_by(scan.c.scan_id)).all()
+    for scan_id in scan_ids:
+        try:
+            store.get(scan_id)
+        except SohoaError as error:
+            faults.append(str(error))
+    return faults, len(scan_ids)

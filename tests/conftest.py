@@ -1,0 +1,99 @@
+"""What tests share: one home with its own embedded PostgreSQL per session, and a clean database per test."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from pipeline import database
+from pipeline import settings as settings_module
+from pipeline.settings import Settings
+from pipeline.store import Store
+from records.pages import Batch
+
+OUTSIDE = ("SOHOA_DATABASE_URL", "SOHOA_AIRFLOW_DATABASE_URL", "SOHOA_STORE_KEY", "SOHOA_AUDIT_KEY")
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A folder for a server of its own. Not pytest's: each pytest that starts closes that to PostgreSQL's user."""
+    home = Path(tempfile.mkdtemp(prefix="sohoa-test-"))
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def new_home() -> Iterator[Path]:
+    """An empty SOHOA_HOME for one test."""
+    with temporary_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def session_home() -> Iterator[Path]:
+    """The SOHOA_HOME of the session."""
+    with temporary_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def settings(session_home: Path) -> Iterator[Settings]:
+    """Settings of a temporary home; `pipeline.settings.settings()` returns the same."""
+    patch = pytest.MonkeyPatch()
+    for name in OUTSIDE:
+        patch.delenv(name, raising=False)
+    patch.setenv("SOHOA_HOME", str(session_home))
+    settings_module.settings.cache_clear()
+    chosen = settings_module.settings()
+    yield chosen
+    database.stop(chosen)
+    patch.undo()
+    settings_module.settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def engine(settings: Settings) -> Engine:
+    """The migrated database of the session; take `clean` with it, or `conn`."""
+    database.migrate(settings)
+    return database.engine(settings)
+
+
+@pytest.fixture
+def clean(engine: Engine) -> Engine:
+    """The engine, with every table emptied and the facility DEMO in place."""
+    tables = (
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('pipeline', 'emr', 'audit')"
+    )
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))  # The audit trail refuses otherwise.
+        names = [name for name in connection.scalars(text(tables)) if not name.endswith("alembic_version")]
+        connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
+        connection.execute(text("INSERT INTO pipeline.facility VALUES ('DEMO', 'Demonstration hospital')"))
+    return engine
+
+
+@pytest.fixture
+def conn(clean: Engine) -> Iterator[Connection]:
+    """A connection to the clean database; commit it or not."""
+    with clean.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """The session's store: originals of other tests may lie in it."""
+    return Store(settings)
+
+
+@pytest.fixture
+def batch(conn: Connection, tmp_path: Path) -> str:
+    """The id of an open batch on `tmp_path`."""
+    from pipeline import ledger
+
+    ledger.open_batch(conn, Batch(batch_id="box-1", facility="DEMO", folder=str(tmp_path)))
+    conn.commit()
+    return "box-1"

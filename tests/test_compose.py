@@ -1,0 +1,75 @@
+"""docker-compose.yml as far as it can be judged without a Docker engine."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES = COMPOSE["services"]
+AIRFLOW = [name for name in SERVICES if name.startswith("airflow-")]
+
+
+def test_postgresql_a_set_up_and_the_four_processes_of_airflow_are_there():
+    assert sorted(SERVICES) == [
+        "airflow-api-server", "airflow-dag-processor", "airflow-scheduler", "airflow-triggerer", "postgres", "setup",
+    ]  # fmt: skip
+
+
+def test_every_port_is_bound_to_this_machine_alone():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports)
+
+
+def test_secrets_come_from_an_env_file_that_is_not_in_the_repository():
+    assert all(service["env_file"] == ["deploy/secrets.env"] for service in SERVICES.values())
+    assert not (REPOSITORY / "deploy/secrets.env").exists()
+    example = (REPOSITORY / "deploy/secrets.env.example").read_text(encoding="utf-8")
+    assert {line.split("=")[0] for line in example.splitlines() if "=" in line} == {
+        "POSTGRES_PASSWORD",
+        "SOHOA_DATABASE_URL",
+    }
+    plain = [str(service.get("environment", {})) for service in SERVICES.values()]
+    assert not any(re.search("PASSWORD|SECRET|KEY", text) for text in plain)
+
+
+def test_all_but_the_set_up_say_whether_they_are_healthy():
+    assert [name for name, service in SERVICES.items() if "healthcheck" not in service] == ["setup"]
+
+
+def test_airflow_starts_after_the_set_up_on_the_shared_home():
+    for name in AIRFLOW:
+        assert SERVICES[name]["depends_on"]["setup"] == {"condition": "service_completed_successfully"}
+        assert "home:/var/lib/sohoa" in SERVICES[name]["volumes"]
+
+
+@pytest.mark.parametrize("name", AIRFLOW)
+def test_the_command_is_the_one_that_serve_starts(name):
+    from pipeline import airflow
+
+    command = SERVICES[name]["command"]
+    assert command[:3] == ["python", "-m", "pipeline.airflow"]
+    assert command[3:] == airflow.PROCESSES[name.removeprefix("airflow-")][3:]
+
+
+def test_the_image_installs_what_run_installs():
+    dockerfile = (REPOSITORY / "deploy/Dockerfile").read_text(encoding="utf-8")
+    script = (REPOSITORY / "run").read_text(encoding="utf-8")
+    wanted = re.search(r"SYSTEM_PACKAGES=\((.*)\)", script)
+    assert wanted is not None and wanted[1] in dockerfile
+    for folder in re.findall(r"^COPY (\S+)", dockerfile, re.M):
+        assert (REPOSITORY / folder).exists()
+
+
+@pytest.mark.skipif(
+    not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode != 0,
+    reason="no docker compose here",
+)
+def test_docker_compose_itself_accepts_the_file():
+    command = ["docker", "compose", "--env-file", "/dev/null", "config", "--quiet", "--no-env-resolution"]
+    subprocess.run(command, cwd=REPOSITORY, check=True)

@@ -1,0 +1,157 @@
+"""migrate_batch: what its timetable says, one run in process, one under a real scheduler."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import create_engine, text
+
+from pipeline import airflow, ledger
+from pipeline.database import airflow_url
+from records.pages import Batch
+from records.states import AT_REST
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SAMPLES = sorted((REPOSITORY / "sample_scans" / "forms").glob("*.jpg"))[:3]
+START_SECONDS, RUN_SECONDS = 180, 420
+
+DESCRIBE = """
+import json
+from dags.migrate_batch import migrate_batch
+made = migrate_batch()
+print(json.dumps({
+    "params": {name: made.params.get_param(name).dump() for name in made.params},
+    "tasks": {task.task_id: {
+        "pool": task.pool, "retries": task.retries, "mapped": task.is_mapped, "rule": task.trigger_rule.value,
+        "after": sorted(task.upstream_task_ids),
+    } for task in made.tasks},
+}, default=str))
+"""
+SERVE = "import sys; from pipeline import airflow, settings; airflow.serve(settings.settings(), int(sys.argv[1]))"
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    env = dict(os.environ) | {"AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))}
+    done = subprocess.run([sys.executable, "-c", DESCRIBE], cwd=REPOSITORY, env=env, capture_output=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def batch(clean, tmp_path):
+    """Three sample pages, entered as a batch that nobody has read yet."""
+    for sample in SAMPLES:
+        shutil.copy(sample, tmp_path)
+    with clean.begin() as connection:
+        ledger.open_batch(connection, Batch(batch_id="hộp-17", facility="DEMO", folder=str(tmp_path)))
+    return "hộp-17"
+
+
+def assert_accounted(engine, batch_id):
+    with engine.connect() as connection:
+        assert ledger.balance(connection, batch_id) == []
+        states = {state: pages for state, pages in ledger.counts(connection, batch_id)[batch_id].items() if pages}
+    assert sum(states.values()) == len(SAMPLES)
+    assert set(states) <= {state.value for state in AT_REST}
+
+
+def test_the_tasks_follow_each_other_from_pages_to_account(described):
+    after = {name: task["after"] for name, task in described["tasks"].items()}
+    assert after == {
+        "list_pages": [],
+        "extract": ["list_pages"],
+        "assemble": ["extract"],
+        "check": ["assemble"],
+        "load": ["check"],
+        "account": ["load"],
+    }
+
+
+def test_only_the_chunks_of_pages_are_mapped(described):
+    assert [name for name, task in described["tasks"].items() if task["mapped"]] == ["extract"]
+
+
+def test_reading_and_writing_have_pools_and_every_task_is_tried_again(described):
+    pools = {name: task["pool"] for name, task in described["tasks"].items()}
+    assert (pools["extract"], pools["load"]) == ("ocr", "emr_write")
+    assert all(task["retries"] == 2 for task in described["tasks"].values())
+
+
+def test_a_batch_whose_pages_are_all_held_already_is_still_assembled_and_accounted(described):
+    assert described["tasks"]["assemble"]["rule"] == described["tasks"]["account"]["rule"] == "none_failed"
+
+
+def test_the_batch_id_is_checked_by_a_pattern_and_empty_by_default(described):
+    batch = described["params"]["batch"]
+    assert (batch["value"], batch["schema"]["pattern"]) == ("", r"^[\w.-]{0,120}$")
+
+
+@pytest.mark.slow
+def test_a_batch_goes_through_the_dag_in_process_and_again_adds_nothing(settings, clean, batch):
+    assert airflow.run_in_process("migrate_batch", batch, settings)
+    assert_accounted(clean, batch)
+    assert airflow.run_in_process("migrate_batch", batch, settings)
+    assert_accounted(clean, batch)
+
+
+@pytest.mark.slow
+def test_a_run_without_a_batch_fails_and_says_what_to_do(settings, clean):
+    assert not airflow.run_in_process("migrate_batch", "", settings)
+    assert "No batch was named; trigger again" in airflow.log_path(settings, "in_process").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_batch_goes_through_under_a_real_scheduler_and_no_process_is_left_behind(settings, clean, batch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    airflow.prepare(settings)
+    server = subprocess.Popen([sys.executable, "-c", SERVE, port], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    try:
+        said = until(START_SECONDS, lambda: server.stdout.readline())
+        trigger(settings, batch)
+        family = psutil.Process(server.pid).children(recursive=True)
+        assert state_of_the_run(settings) == "success"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+    assert f"http://127.0.0.1:{port}" in said
+    assert len(family) >= 4
+    assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert_accounted(clean, batch)
+
+
+def trigger(settings, batch_id):
+    """Ask until the DAG processor has entered the DAG."""
+    command = [sys.executable, "-m", "pipeline.airflow", "dags", "trigger", "migrate_batch", "--run-id", "test"]
+    command += ["--conf", json.dumps({"batch": batch_id})]
+    until(60, lambda: subprocess.run(command, cwd=REPOSITORY, capture_output=True).returncode == 0)
+
+
+def state_of_the_run(settings):
+    metadata = create_engine(airflow_url(settings))
+
+    def finished():
+        with metadata.connect() as connection:
+            state = connection.scalar(text("SELECT state FROM dag_run WHERE run_id = 'test'"))
+        return state if state in ("success", "failed") else ""
+
+    return until(RUN_SECONDS, finished)
+
+
+def until(seconds, ask):
+    """The first true answer within the time given."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := ask():
+            return answer
+        time.sleep(1)
+    raise AssertionError(f"nothing within {seconds} s")

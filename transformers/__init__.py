@@ -1,0 +1,1 @@
+"""Stage 6: readings become typed values; nothing here reads an image or a database."""

@@ -1,0 +1,81 @@
+"""Stage 6, transformers.choices: printed words of small vocabularies become codes; names and texts are tidied."""
+
+import re
+import unicodedata
+
+from rapidfuzz import fuzz
+
+from records.code_lists import rows
+from transformers.text import clean, digits_at_sight, folded
+
+SEX = {"nam": "male", "nu": "female", "male": "male", "female": "female", "m": "male", "f": "female"}
+MODALITIES = frozenset({"CT", "MR", "US", "CR"})
+_TNM = re.compile(r"\bT ?([0-4OIlXx](?:is|[a-d])?) ?[NÑ]{1,2} ?([0-3OIlXx][a-c]?) ?M ?([01OIlXx][a-c]?)(?![A-Za-z0-9])")
+_AFTER_A_NAME = re.compile(
+    r"(?i)[,;:]?\s+(?:tu[oổôố]i|gi[oớơ]i|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố])\b.*$"
+)
+
+
+def parse_person_name(raw: str) -> str:
+    """'Phạm Quốc Giang' -> 'PHẠM QUỐC GIANG' (NFC capitals)."""
+    text = _AFTER_A_NAME.sub("", clean(raw)).upper().replace("0", "O").replace("|", "I").replace("1", "I")
+    text = unicodedata.normalize("NFC", " ".join(text.strip("., ").split()))
+    parts = text.split()
+    if len(parts) < 2:
+        raise ValueError("họ tên phải có ít nhất hai chữ")
+    if not all(re.fullmatch(r"[^\W\d_]+(?:[.'’\-][^\W\d_]*)*\.?", part) for part in parts):
+        raise ValueError("họ tên chỉ gồm chữ cái")
+    return text
+
+
+def parse_sex(raw: str) -> str:
+    """'Nam' -> 'male'; 'NỮ' -> 'female'; both or neither is not a sex."""
+    words = re.findall(r"[a-z]+", folded(clean(raw)))
+    found = {SEX[word] for word in words if word in SEX} or {SEX[w] for w in ["".join(words)] if w in SEX}
+    if len(found) != 1:
+        raise ValueError("không rõ nam hay nữ")
+    return found.pop()
+
+
+def parse_outcome(raw: str) -> str:
+    """'Đỡ, giảm' -> 'improved'; the printed wording, never the box's number, decides."""
+    text = _words(raw)
+    scored = [(fuzz.ratio(text, _words(row["name"])), row["code"]) for row in rows("outcomes")]
+    best = max(score for score, _ in scored)
+    found = {code for score, code in scored if score == best}
+    if best < 85 or len(found) != 1:
+        raise ValueError("kết quả điều trị không có trong danh sách")
+    return found.pop()
+
+
+def parse_modality(raw: str) -> str:
+    """'Siêu âm tuyến giáp' -> 'US'; 'Chụp cắt lớp vi tính ngực' -> 'CT'; 'Cộng hưởng từ' -> 'MR'; 'X-quang' -> 'CR'."""
+    if clean(raw).upper() in MODALITIES:
+        return clean(raw).upper()
+    text = f" {_words(raw)} "
+    for row in rows("modalities"):
+        if f" {_words(row['name'])} " in text:
+            return row["code"]
+    for row in rows("modalities"):
+        wanted = _words(row["name"])
+        if len(wanted) >= 7 and fuzz.partial_ratio(wanted, text) >= 85:
+            return row["code"]
+    raise ValueError("không rõ phương pháp chụp")
+
+
+def parse_text(raw: str) -> str:
+    """As printed: NFC, one space between words, no leaders; a stage's digits where its grammar asks for them."""
+    text = _TNM.sub(_staged, clean(raw))
+    if not any(c.isalnum() for c in text):
+        raise ValueError("không có chữ nào")
+    return text
+
+
+def _staged(found: re.Match[str]) -> str:
+    """'T 1bNÑ1aMO' -> 'T1bN1aM0'."""
+    t, n, m = (digits_at_sight(part[:1]) + part[1:] for part in found.groups())
+    return f"T{t}N{n}M{m}"
+
+
+def _words(raw: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", folded(clean(raw))))
