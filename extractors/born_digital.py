@@ -49,32 +49,12 @@ def is_trustworthy(page: Page) -> bool:
 
 
 def _lines(page: Page, scale: float) -> list[Line]:
-    lines = []
-    for line in page.extract_text_lines(return_chars=True):
-        words = _words(line["chars"], scale)
-        if words:
-            lines.append(Line(words=tuple(words)))
-    return lines
-
-
-def _words(chars: list[dict[str, float | str]], scale: float) -> list[Word]:
-    """Characters of a line joined into words at spaces and at gaps of a third of their size."""
-    words: list[list[dict[str, float | str]]] = [[]]
-    for char in chars:
-        last = words[-1][-1] if words[-1] else None
-        if str(char["text"]).isspace() or (last and float(char["x0"]) - float(last["x1"]) > 0.33 * float(char["size"])):
-            words.append([])
-        if not str(char["text"]).isspace():
-            words[-1].append(char)
-    return [_word(w, scale) for w in words if w]
-
-
-def _word(chars: list[dict[str, float | str]], scale: float) -> Word:
-    text = unicodedata.normalize("NFC", "".join(str(c["text"]) for c in chars))
-    left, right = float(chars[0]["x0"]), float(chars[-1]["x1"])
-    top, bottom = min(float(c["top"]) for c in chars), max(float(c["bottom"]) for c in chars)
-    return Word(
-        text=text,
-        confidence=1.0,
-        box=Box(left=left * scale, top=top * scale, right=right * scale, bottom=bottom * scale),
-    )
+    """Words in rows, split at spaces and at gaps of a third of their size."""
+    rows: dict[float, list[Word]] = {}
+    for found in page.extract_words(x_tolerance_ratio=0.33, keep_blank_chars=False, use_text_flow=False):
+        top, bottom = float(found["top"]) * scale, float(found["bottom"]) * scale
+        row = next((t for t in rows if abs(t - top) < 0.5 * (bottom - top)), top)
+        box = Box(left=float(found["x0"]) * scale, top=top, right=float(found["x1"]) * scale, bottom=bottom)
+        text = unicodedata.normalize("NFC", found["text"])
+        rows.setdefault(row, []).append(Word(text=text, confidence=1.0, box=box))
+    return [Line(words=tuple(sorted(words, key=lambda w: w.box.left))) for _, words in sorted(rows.items())]

@@ -36,7 +36,8 @@ def _by_title(rows: list[Row], height: float, types: dict[str, DocumentType]) ->
             for title in kind.titles:
                 anchor = fold(title)
                 like = fuzz.partial_ratio(anchor, text) if len(text) >= 0.8 * len(anchor) else 0.0
-                if like < (TITLE_LIKE if len(anchor) > 9 else 97):
+                whole = abs(len(text) - len(anchor)) <= 2  # the title is all there is on its row
+                if like < (TITLE_LIKE if len(anchor) > 9 or whole else 97):
                     continue
                 weight = len(anchor) * (like / 100) ** 4
                 if best is None or weight > best[0]:

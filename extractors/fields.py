@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from extractors.labels import NUMBERING, LabelHit, find_labels
+from extractors.labels import NUMBERING, LabelHit, Rulings, find_labels
 from extractors.rows import Row, fold
 from records.document_types import DocumentType, FieldSpec
 from records.pages import Box, Word, around
@@ -56,20 +56,20 @@ class Found:
         )
 
 
-def find_fields(rows: list[Row], document_type: DocumentType, em: float) -> list[Found]:
+def find_fields(rows: list[Row], document_type: DocumentType, em: float, rulings: Rulings = ()) -> list[Found]:
     """Each labelled field of the form once, where its label is best and its value is not empty.
 
-    `em`: typical height of a word in pixels.
+    `em`: typical height of a word in pixels; `rulings`: (x, top, bottom) of vertical rulings in pixels.
     """
-    hits = find_labels(rows, document_type)
-    page = _Page(rows, hits, em)
+    hits = find_labels(rows, document_type, rulings)
+    page = _Page(rows, hits, em, rulings)
     best: dict[str, tuple[float, Found]] = {}
     for hit in hits:
         spec = document_type.field(hit.field)
         if spec is None:
             continue
         found = page.value_of(hit, spec)
-        if found and found.raw.strip(" .:;,-_") and hit.weight > best.get(hit.field, (0.0, found))[0]:
+        if found and any(c.isalnum() for c in found.raw) and hit.weight > best.get(hit.field, (0.0, found))[0]:
             best[hit.field] = hit.weight, found
     return [found for _, found in best.values()]
 
@@ -79,19 +79,30 @@ class _Page:
     rows: list[Row]
     hits: list[LabelHit]
     em: float
+    rulings: Rulings
 
     def value_of(self, hit: LabelHit, spec: FieldSpec) -> Found | None:
-        """Words to the right of the label; failing that beside it a little off its row; failing that below it."""
+        """Words right of the label in its cell; else a little off its row; else below it; else in the next cell."""
         right = self._right_end(hit)
-        words = self._beside(hit, right)
-        method = "label_right"
+        cell = min(right, self._ruling_right(hit))
+        words, method = self._beside(hit, cell), "label_right"
         if not words:
-            words, method = self._off_row(hit, right), "label_beside"
+            words, method = self._off_row(hit, cell), "label_beside"
+        if not words and (below := self._below(hit, cell, spec)):
+            return Found(spec.name, spec.kind, "label_below", tuple(below), hit.likeness)
         if not words:
-            below = self._below(hit, right, spec)
-            return Found(spec.name, spec.kind, "label_below", tuple(below), hit.likeness) if below else None
-        taken = [words, *self._continued(hit, words, right, spec)]
-        return Found(spec.name, spec.kind, method, tuple(tuple(w) for w in taken), hit.likeness)
+            cell, words, method = right, self._beside(hit, right), "label_right"
+        if not words:
+            return None
+        taken = [words, *self._continued(hit, words, cell, spec)]
+        return Found(spec.name, spec.kind, method, _without_specks(taken), hit.likeness)
+
+    def _ruling_right(self, hit: LabelHit) -> float:
+        """The ruling that closes the label's cell on the right, in pixels; infinity when there is none."""
+        box = hit.box
+        return min(
+            (x for x, top, bottom in self.rulings if x > box.right and top < box.middle < bottom), default=float("inf")
+        )
 
     def _right_end(self, hit: LabelHit) -> float:
         """Where the next label on the same row begins, in pixels; infinity when there is none."""
@@ -130,7 +141,7 @@ class _Page:
         if row is None or self._labels_in(row, hit.box.left - self.em, right):
             return []
         words = tuple(w for w in self.rows[row].words if hit.box.left - self.em < w.box.left < right)
-        if not words or words[0].box.left > hit.box.right + 4 * self.em or self._ends_form(row):
+        if not words or words[0].box.left > hit.box.right + 4 * self.em or SIGNED.search(fold(self.rows[row].text)):
             return []
         return [words, *self._continued(hit, words, right, spec, row)]
 
@@ -157,6 +168,8 @@ class _Page:
                 break
             if not more or (spec.kind != "long_text" and more[0].box.left > words[0].box.left + 6 * self.em):
                 break
+            if spec.kind != "person_name" and _is_heading(more, words):
+                break
             taken.append(more)
             index, bottom = found, max(w.box.bottom for w in more)
         return taken
@@ -179,6 +192,22 @@ class _Page:
         letters = [c for c in text if c.isalpha()]
         shouting = len(letters) > 6 and sum(c.isupper() for c in letters) > 0.85 * len(letters) and len(text) > 25
         return bool(SIGNED.search(fold(text))) or shouting
+
+
+def _without_specks(rows: list[tuple[Word, ...]]) -> tuple[tuple[Word, ...], ...]:
+    """The rows without what trails the value: leaders, rulings and specks, which hold no letter or digit."""
+    kept = [list(row) for row in rows]
+    while kept and kept[-1] and not any(c.isalnum() for c in kept[-1][-1].text):
+        kept[-1].pop()
+        if not kept[-1]:
+            kept.pop()
+    return tuple(tuple(row) for row in kept)
+
+
+def _is_heading(more: tuple[Word, ...], words: tuple[Word, ...]) -> bool:
+    """A row in capitals under a value that is not, such as a section title; one capital code is no heading."""
+    text, above = (" ".join(w.text for w in row) for row in (more, words))
+    return sum(c.isalpha() for c in text) >= 4 and text.isupper() and not above.isupper()
 
 
 def _goes_on_as_name(words: tuple[Word, ...], more: tuple[Word, ...]) -> bool:

@@ -19,6 +19,7 @@ from records.pages import Box, Line, PageText, Word
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
 SPARSE, LINE, BLOCK = 11, 7, 6  # Tesseract page segmentation modes
+INK = 140  # grey level below which a pixel of a clean page is ink
 OSD_SURE = 1.0  # below this confidence of Tesseract's orientation, both ways up are tried
 LANGUAGES = ("vie", "eng", "osd")
 
@@ -166,6 +167,17 @@ def _legibility(page: Gray, turn: int, reader: Reader) -> float:
     band = image[: image.shape[0] // 2]
     words = [w for line in reader.read_page("", band).lines for w in line.words]
     return sum(w.confidence * len(w.text) for w in words if w.confidence > 0.6 and len(w.text) > 2)
+
+
+def peek_at(image: Gray, reader: Reader, em: float, cell: Box) -> Word | None:
+    """What stands in a table cell that the page reader passed over; None when it holds no ink the size of a letter."""
+    left, top, right, bottom = (max(0, round(v)) for v in (cell.left + 6, cell.top, cell.right - 6, cell.bottom))
+    ys, xs = np.nonzero(image[top:bottom, left:right] < INK)
+    if len(xs) == 0 or np.ptp(ys) < 0.4 * em or not 0.1 * em < np.ptp(xs) < 8 * em:
+        return None
+    box = Box(left=left + xs.min(), top=top + ys.min(), right=left + xs.max() + 1, bottom=top + ys.max() + 1)
+    text, confidence = reader.read_crop(image, box, 1)
+    return Word(text=text, confidence=confidence, box=box) if any(c.isalnum() or c == "%" for c in text) else None
 
 
 def padded(image: Gray, box: Box, margin: int = 8, white: int = 12) -> Gray:

@@ -1,7 +1,7 @@
 """Stages 2-5 of one page, extractors.page: from the bytes of a scan to everything that was read on one of its pages."""
 
 import time
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ from extractors.born_digital import text_layer
 from extractors.documents import PageClass, classify
 from extractors.fields import Found, find_fields
 from extractors.images import CleanPage, upright
-from extractors.ocr import Reader, make_reader, page_turn
+from extractors.ocr import Reader, make_reader, page_turn, peek_at
 from extractors.rows import Row, letter_height, page_to_rows
-from extractors.tables import find_tables
+from extractors.tables import find_tables, nothing_there
 from records.document_types import DocumentType, document_types
 from records.documents import FieldReading, PageReading
 from records.pages import MediaType, PageImage, PageText
@@ -66,7 +66,7 @@ def _reading(
     types = document_types()
     kind = PageClass(known_type, True, 100.0) if known_type else classify(rows, image.height_px, types)
     em = letter_height([list(line.words) for line in text.lines])
-    found = _found(rows, em, types[kind.document_type], clean)
+    found = _found(rows, em, types[kind.document_type], clean, reader)
     readings = tuple(_field_reading(f, em, image, text.engine, clean, reader) for f in found)
     seconds = round(time.process_time() - started, 3)
     return PageReading(
@@ -75,12 +75,16 @@ def _reading(
     )  # fmt: skip
 
 
-def _found(rows: list[Row], em: float, document_type: DocumentType, clean: CleanPage | None) -> list[Found]:
+def _found(
+    rows: list[Row], em: float, document_type: DocumentType, clean: CleanPage | None, reader: Reader | None
+) -> list[Found]:
     """Cells of the form's tables, then its labelled fields on the rows outside them. `em`: word height in pixels."""
-    tables = find_tables(rows, document_type, em, clean.rulings if clean else ())
+    rulings = clean.rulings if clean else ()
+    peek = partial(peek_at, clean.text, reader, em) if clean and reader else nothing_there
+    tables = find_tables(rows, document_type, em, rulings, peek)
     inside = {i for table in tables for i in range(table.first, table.end)}
     outside = [row for i, row in enumerate(rows) if i not in inside]
-    return [f for table in tables for f in table.found] + find_fields(outside, document_type, em)
+    return [f for table in tables for f in table.found] + find_fields(outside, document_type, em, rulings)
 
 
 def _field_reading(

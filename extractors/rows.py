@@ -7,7 +7,7 @@ from statistics import median
 
 from records.pages import Box, Line, PageText, Word, around
 
-LEADER = re.compile(r"^[.…·_,:;'`~^*|=—–\-]{2,}$")
+LEADER = re.compile(r"^[.…·_,:;'`~^*|=—–\-]{2,}\w?$|^\w?[.…·_]{3,}$")
 SPECK = re.compile(r"^[.…·_'`~^|—–,;]$")
 GLUED_LABEL = re.compile(r"^(.*[^\W\d_]\)?[:：])(\S+)$")
 GLUED_NUMBER = re.compile(r"^(\d{1,2}[.)])([^\W\d_].*)$")

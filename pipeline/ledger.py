@@ -151,6 +151,7 @@ def this_process() -> str:
 
 def counts(conn: Connection, batch_id: str | None = None) -> dict[str, dict[str, int]]:
     """Pages by batch and state, from the counters; a state without pages is left out, a batch without pages is {}."""
+    _settle(conn)
     joined = batch.outerjoin(page_count, batch.c.batch_id == page_count.c.batch_id)
     rows = select(batch.c.batch_id, page_count.c.state, page_count.c.pages).select_from(joined)
     if batch_id is not None:
@@ -165,7 +166,7 @@ def counts(conn: Connection, batch_id: str | None = None) -> dict[str, dict[str,
 
 def balance(conn: Connection, batch_id: str | None = None) -> list[str]:
     """Each disagreement between receipts, page rows and counters as a sentence; empty when the ledger balances."""
-    conn.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # The counters of this transaction, too.
+    _settle(conn)
     sentences: list[str] = []
     for query, sentence in DISAGREEMENTS:
         rows = conn.execute(text(query), {"batch": batch_id, "at_rest": [state.value for state in AT_REST]})
@@ -221,6 +222,12 @@ DISAGREEMENTS = (
         "Batch {batch_id} is closed but {pages} of its pages are still in progress; run it again.",
     ),
 )
+
+
+def _settle(conn: Connection) -> None:
+    """Bring the counters up to what this transaction has moved; else they follow at its commit."""
+    conn.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    conn.execute(text("SET CONSTRAINTS ALL DEFERRED"))
 
 
 def _enter_scan(conn: Connection, scan_id: str, found: tuple[MediaType, int] | UnreadableScan, size_bytes: int) -> None:

@@ -29,7 +29,7 @@ def work(item):
 
 
 def swallow_memory():
-    return len(bytearray(2 << 30))
+    return len(bytearray(600 << 20))
 
 
 def refuse_page():
@@ -70,6 +70,8 @@ def test_one_bad_page_never_costs_its_siblings(short, capfd):
     assert [found[name] for name in good] == [f"read {name}" for name in good]
     for bad in ("killed", "hangs", "swallows", "unexpected"):
         assert isinstance(found[bad], UnreadableScan) and found[bad].code == "reading_failed", bad
+    assert found["hangs"].detail == "not done in 1 s"
+    assert found["swallows"].detail == found["unexpected"].detail == "its process ended with 1"
     assert "Nguyen" not in capfd.readouterr().err
 
 

@@ -110,6 +110,15 @@ def test_after_the_kill_of_a_user_the_next_one_goes_on_and_still_stops_it(new_ho
     assert running(new_home) is None
 
 
+def test_a_user_that_was_killed_does_not_keep_the_server_of_the_last_one_running(new_home):
+    last, killed = another_process(new_home), another_process(new_home)
+    assert last.stdout.readline() == killed.stdout.readline() == "ready\n"
+    killed.kill()
+    killed.wait()
+    last.communicate("\n")
+    assert running(new_home) is None
+
+
 def test_after_the_kill_of_the_server_itself_the_next_one_restarts_it(new_home):
     user = another_process(new_home)
     assert user.stdout.readline() == "ready\n"
@@ -172,6 +181,7 @@ def test_the_audit_chain_refuses_changes_and_shows_them(conn, settings):
         "UPDATE audit.event SET detail = '{}' WHERE object = 'page-2'": "was changed",
         "DELETE FROM audit.event WHERE object = 'page-1'": "an event is missing",
         "DELETE FROM audit.event WHERE object = 'page-2'": "missing in it",
+        "UPDATE audit.event SET previous = decode('00', 'hex') WHERE object = 'page-0'": "was changed",
     }
     for statement, sentence in forged.items():
         conn.execute(text("SET LOCAL session_replication_role = replica"))

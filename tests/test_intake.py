@@ -144,7 +144,7 @@ def test_a_pdf_without_pages_is_said_to_have_none():
     assert code_of(empty.getvalue()) == "no_pages"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "PDF", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "PDF", "linear PDF", "TIFF", "raw TIFF"])
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.98])
 def test_a_file_that_was_cut_short_is_damaged_wherever_it_was_cut(kind, share):
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (300, 200, 3), dtype=np.uint8))
@@ -153,9 +153,17 @@ def test_a_file_that_was_cut_short_is_damaged_wherever_it_was_cut(kind, share):
         "PNG": lambda: saved(noise, "PNG"),
         "PDF": lambda: saved(noise, "PDF", save_all=True, append_images=[noise] * 3),
         "TIFF": lambda: saved(noise, "TIFF", save_all=True, append_images=[noise] * 3, compression="tiff_lzw"),
+        "raw TIFF": lambda: saved(noise, "TIFF", save_all=True, append_images=[noise] * 3),
+        "linear PDF": lambda: pdf(4, linearize=True),
     }[kind]()
     inspect(whole, "a", LIMITS)
     assert code_of(whole[: int(len(whole) * share)]) == "damaged_file"
+
+
+def test_a_pdf_cut_while_pages_were_being_added_does_not_pass_for_its_earlier_self():
+    added = b"\n99 0 obj\n<< /Type /XObject /Length 100000 >>\nstream\n" + b"x" * 8000
+    assert inspect(pdf(2), "a.pdf", LIMITS) == (MediaType.PDF, 2)
+    assert code_of(pdf(2) + added) == "damaged_file"
 
 
 def test_two_counts_that_differ_put_the_file_aside(monkeypatch):
@@ -223,6 +231,23 @@ def test_a_pdf_page_is_turned_as_a_viewer_shows_it(turn, corner):
     pixels, _ = decode_page(pdf(1, rotate), MediaType.PDF, 1, LIMITS)
     assert pixels.shape[:2] == ((877, 620) if turn % 180 == 0 else (620, 877))
     assert dark_corner(pixels) == corner
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_turned_scan_keeps_every_pixel_though_its_dots_are_not_quite_square(turn):
+    def place(document):
+        page = document.pages[0]
+        page.MediaBox, page.Rotate = pikepdf.Array([0, 0, 600, 850]), turn
+        page.Contents = document.make_stream(b"q 600 0 0 850 0 0 cm /image Do Q")
+
+    lying, _ = decode_page(pdf(1), MediaType.PDF, 1, LIMITS)
+    pixels, _ = decode_page(pdf(1, place), MediaType.PDF, 1, LIMITS)
+    expected = np.rot90(lying, -turn // 90)
+    assert pixels.shape == expected.shape
+    # PDFium draws what stands on its head one pixel off.
+    shifts = [(0, 0), (1, 0), (0, -1)]
+    inside = (slice(2, -2), slice(2, -2))
+    assert any(np.array_equal(np.roll(pixels, by, (0, 1))[inside], expected[inside]) for by in shifts)
 
 
 @pytest.mark.parametrize("inherited", [False, True])

@@ -194,6 +194,24 @@ def test_a_ledger_that_does_not_balance_says_where(conn, store, batch, data, dam
     assert found == ledger.balance(conn) and ledger.balance(conn, "another") == []
 
 
+def test_counters_are_right_inside_the_transaction_that_moves_pages(conn, store, batch, data):
+    given = ledger.receive(conn, store, batch, "a.pdf", data, TWO_PAGES)
+    assert ledger.balance(conn) == []
+    ledger.move(conn, ledger.page_id(given.receipt_id, 1), PageState.RECEIVED, PageState.READ)
+    assert states(conn) == {batch: {"received": 1, "read": 1}}
+    assert ledger.balance(conn) == []
+
+
+def test_an_open_transaction_holds_nobody_up_who_moves_another_page(clean, conn, store, batch, data):
+    first, second = [ledger.page_id(receive(conn, store, batch, "a.pdf", data).receipt_id, n) for n in (1, 2)]
+    ledger.move(conn, first, PageState.RECEIVED, PageState.READ)
+    with clean.begin() as other:
+        other.execute(text("SET LOCAL lock_timeout = '500ms'"))
+        assert ledger.move(other, second, PageState.RECEIVED, PageState.READ)
+    conn.commit()
+    assert states(conn) == {batch: {"read": 2}}
+
+
 def test_counters_stay_right_when_many_move_pages_at_once(clean, store, batch):
     with clean.begin() as conn:
         receipts = [

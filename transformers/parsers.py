@@ -1,5 +1,6 @@
 """Stage 6, transformers.parsers: which parser reads which kind; a parser is pure and fails only with ValueError."""
 
+import re
 from collections.abc import Callable
 
 from transformers.choices import parse_modality, parse_outcome, parse_person_name, parse_sex, parse_text
@@ -53,4 +54,14 @@ PARSERS: dict[str, Parser] = {
 }
 
 # What a reading is still worth when its parser fails: a moment without its hour is a day.
-FALLBACKS: dict[str, Parser] = {"moment": date_value, "birth_date": parse_text}
+FALLBACKS: dict[str, Parser] = {
+    "moment": date_value,
+    "birth_date": parse_text,
+    "number": lambda raw: parse_number(_comma_for_colon(raw)),
+    "reference": lambda raw: parse_reference(_comma_for_colon(raw)),
+}
+
+
+def _comma_for_colon(raw: str) -> str:
+    """'27:5' -> '27,5': likely a decimal comma, but a titre is printed 1:160, so a person looks at it."""
+    return re.sub(r"(?<=\d):\s?(?=\d)", ",", raw)

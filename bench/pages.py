@@ -1,0 +1,55 @@
+"""Before the readers, bench.pages: which sample pages are read, and the truth about them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.score import TruthPage, read_truth
+from records.base import Frozen
+from records.errors import SohoaError
+
+SAMPLES = Path(__file__).resolve().parents[1] / "sample_scans"
+DEFAULT = ("forms", "files")
+
+
+class BenchPage(Frozen):
+    """A page to read: `path` of its file, and what is true of it."""
+
+    path: Path
+    truth: TruthPage
+
+
+def sample_pages() -> list[BenchPage]:
+    """The pages of sample_scans/forms and sample_scans/files."""
+    truths = [path for part in DEFAULT for path in sorted((SAMPLES / part).glob("*.truth.json"))]
+    return _readable(SAMPLES, [page for path in truths for page in read_truth(path)])
+
+
+def folder_pages(folder: Path, truth: Path | None) -> list[BenchPage]:
+    """The pages of a folder that one truth file, or the truth files beside them, tell about."""
+    files = [truth] if truth else sorted(folder.rglob("*.truth.json")) or [folder / "truth.json"]
+    if not all(path.is_file() for path in files):
+        raise SohoaError(f"There is no truth about the pages of {folder}; name its file with --truth FILE.")
+    base = folder if truth or files == [folder / "truth.json"] else _base(folder, files)
+    return _readable(base, [page for path in files for page in read_truth(path)])
+
+
+def spread(pages: Sequence[BenchPage], wanted: int) -> list[BenchPage]:
+    """About `wanted` pages, taken at even steps through the list, so that types and qualities stay mixed."""
+    if wanted <= 0 or wanted >= len(pages):
+        return list(pages)
+    return [pages[i * len(pages) // wanted] for i in range(wanted)]
+
+
+def _base(folder: Path, truths: Sequence[Path]) -> Path:
+    """The folder that the truth's paths start from: sample_scans for sample_scans/forms."""
+    first = read_truth(truths[0])[0]
+    return next((base for base in (folder, *folder.parents) if (base / first.file).is_file()), folder)
+
+
+def _readable(base: Path, truths: Sequence[TruthPage]) -> list[BenchPage]:
+    """Pages with something to read whose file is there; SohoaError when there is none."""
+    found = [BenchPage(path=base / t.file, truth=t) for t in truths if t.page and t.fields and not t.fault]
+    found = [page for page in found if page.path.is_file()]
+    if not found:
+        raise SohoaError(f"No page of {base} is both there and in the truth; see sample_scans/README.md for the shape.")
+    return found
