@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.pages import folder_pages, sample_pages, spread
-from bench.peers import READERS, ReaderScore, compare, peers_table
+from bench.peers import ReaderScore, compare, peers_table
+from bench.readers import READERS
 from bench.score import score_table
 from records.errors import SohoaError
 

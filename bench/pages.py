@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.score import TruthPage, read_truth
+from bench.truth import TruthPage, read_truth
 from records.base import Frozen
 from records.errors import SohoaError
 
@@ -26,6 +26,8 @@ def sample_pages() -> list[BenchPage]:
 
 def folder_pages(folder: Path, truth: Path | None) -> list[BenchPage]:
     """The pages of a folder that one truth file, or the truth files beside them, tell about."""
+    if not folder.is_dir():
+        raise SohoaError(f"{folder} is not a folder; give the folder that holds the scans.")
     files = [truth] if truth else sorted(folder.rglob("*.truth.json")) or [folder / "truth.json"]
     if not all(path.is_file() for path in files):
         raise SohoaError(f"There is no truth about the pages of {folder}; name its file with --truth FILE.")
@@ -34,10 +36,11 @@ def folder_pages(folder: Path, truth: Path | None) -> list[BenchPage]:
 
 
 def spread(pages: Sequence[BenchPage], wanted: int) -> list[BenchPage]:
-    """About `wanted` pages, taken at even steps through the list, so that types and qualities stay mixed."""
+    """About `wanted` pages at even steps through them sorted by writing, quality and type: each in its proportion."""
     if wanted <= 0 or wanted >= len(pages):
         return list(pages)
-    return [pages[i * len(pages) // wanted] for i in range(wanted)]
+    mixed = sorted(pages, key=lambda p: (p.truth.writing, p.truth.quality, p.truth.document_type, p.truth.file))
+    return [mixed[i * len(mixed) // wanted] for i in range(wanted)]
 
 
 def _base(folder: Path, truths: Sequence[Path]) -> Path:

@@ -20,13 +20,14 @@ from rapidfuzz.fuzz import partial_ratio_alignment
 from rich.table import Table
 
 from bench.pages import BenchPage
-from bench.score import ReadField, ReadPage, Score, Share, TruthPage, score_pages
+from bench.readers import READERS
+from bench.score import Score, Share, score_pages
+from bench.truth import ReadPage, TruthPage
 from records.base import Frozen
 
 ONE_THREAD = ("OMP_THREAD_LIMIT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LOOK_SECONDS = 0.05
 FEWEST_LETTERS = 4  # shorter values ('Nữ', 'L') stand on any page by chance
-Read = Callable[[Path, int], tuple[str, ReadPage]]
 
 
 class PageRun(Frozen):
@@ -230,55 +231,3 @@ def _resident(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return 0
-
-
-def _sohoa(engine: str) -> Read:
-    """The product's own way from a page to values with their verdicts, without a database."""
-    import cv2
-
-    from extractors.intake import decode_page, inspect
-    from extractors.limits import Limits
-    from extractors.page import read_born_digital, read_image, warm_reader
-    from pipeline.assembly import FilePage, assemble_file
-    from records.document_types import document_types
-
-    cv2.setNumThreads(1)
-    warm_reader(engine)
-    types, limits = document_types(), Limits()
-
-    def read(path: Path, number: int) -> tuple[str, ReadPage]:
-        data = path.read_bytes()
-        media_type, _ = inspect(data, path.name, limits)
-        page_id = f"{path.name}-{number}"
-        found = read_born_digital(page_id, data, media_type, number)
-        if found is None:
-            rgb, dpi = decode_page(data, media_type, number, limits)
-            found = read_image(page_id, rgb, dpi, media_type, engine)
-        kept = () if found.image.blank else (FilePage(page_id=page_id, reading=found),)
-        documents = assemble_file(path.name, kept, types, {}).documents
-        fields = tuple(
-            ReadField(name=v.value.field, value=v.value.value, box=tuple(v.value.reading.box.model_dump().values()))
-            for document in documents
-            for v in document.values
-        )
-        page = ReadPage(file="", page=0, document_type=found.document_type, rotation=found.image.turn, fields=fields)
-        return found.text.text, page
-
-    return read
-
-
-def _plain() -> Read:
-    from bench.plain import read_plainly
-
-    def read(path: Path, number: int) -> tuple[str, ReadPage]:
-        text, kind, rotation, fields = read_plainly(path, number)
-        return text, ReadPage(file="", page=0, document_type=kind, rotation=rotation, fields=fields)
-
-    return read
-
-
-READERS: dict[str, Callable[[], Read]] = {
-    "sohoa": lambda: _sohoa("auto"),
-    "sohoa-portable": lambda: _sohoa("portable"),
-    "pytesseract-and-regex": _plain,
-}

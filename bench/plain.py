@@ -12,7 +12,7 @@ import pypdfium2
 import pytesseract
 from PIL import Image
 
-from bench.score import ReadField
+from bench.truth import ReadField
 
 RENDER_DPI = 200
 TITLES = (

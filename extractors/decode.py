@@ -4,18 +4,16 @@ import io
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
-from extractors.limits import Limits
+from extractors.limits import Limits, check_size
+from extractors.pdf import decode_pdf
 from records.errors import UnreadableScan
 from records.pages import MediaType
-
-if TYPE_CHECKING:
-    import pypdfium2
 
 Pixels = NDArray[np.uint8]
 
@@ -24,8 +22,6 @@ FORMATS = [
     plugin.format
     for plugin in (JpegImagePlugin.JpegImageFile, PngImagePlugin.PngImageFile, TiffImagePlugin.TiffImageFile)
 ]
-RENDER_DPI = 300.0
-POINTS = 72.0
 A4_LONG_INCHES = 11.69
 SHEET_INCHES = (4.0, 24.0)  # The long side of whatever a hospital scans, from a slip to a film.
 BROKEN_IMAGE = (
@@ -55,12 +51,6 @@ def believable_dpi(dpi: float, width: int, height: int) -> float:
     if math.isfinite(dpi) and dpi > 0 and SHEET_INCHES[0] <= long_side / dpi <= SHEET_INCHES[1]:
         return float(dpi)
     return long_side / A4_LONG_INCHES
-
-
-def check_size(width: float, height: float, limits: Limits) -> None:
-    """UnreadableScan('too_large') when a page would have more pixels than allowed."""
-    if width * height > limits.max_pixels:
-        raise UnreadableScan("too_large", f"{width:.0f} x {height:.0f} pixels")
 
 
 def open_image(data: bytes, limits: Limits) -> Image.Image:
@@ -116,116 +106,6 @@ def gray_to_rgb(gray: NDArray[np.float64], full: float | None = None) -> Pixels:
         low, high = 0.0, full
     scaled = np.nan_to_num((gray - low) * (255.0 / max(high - low, 1e-9)))
     return np.repeat(np.clip(scaled + 0.5, 0, 255).astype(np.uint8)[:, :, np.newaxis], 3, axis=2)
-
-
-def decode_pdf(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:
-    """A PDF page's whole MediaBox: a scanned page in the pixels of its image, any other at 300 dpi if allowed."""
-    import pypdfium2
-
-    try:
-        with pypdfium2.PdfDocument(data) as pdf:
-            if not 1 <= number <= len(pdf):
-                raise UnreadableScan("page_unreadable", f"no page {number}")
-            if pdf.get_formtype():
-                pdf.init_forms()  # Else what was filled in stays invisible.
-            page = pdf[number - 1]
-            _show_all(page, data, number)
-            width, height, dpi = _pixel_size(page, limits)
-            return _rendered(page, width, height), dpi
-    except pypdfium2.PdfiumError as error:
-        raise UnreadableScan("page_unreadable", "PDFium cannot open it") from error
-
-
-def _show_all(page: "pypdfium2.PdfPage", data: bytes, number: int) -> None:
-    """Undo a CropBox that hides part of the paper. PDFium does not look up an inherited MediaBox: pdfminer does."""
-    box = page.get_mediabox(fallback_ok=False)
-    if box is None and (b"/CropBox" in data or b"/ObjStm" in data):
-        box = _inherited_mediabox(data, number)
-    if box is not None and box[2] > box[0] and box[3] > box[1]:
-        page.set_cropbox(*box)
-
-
-def _inherited_mediabox(data: bytes, number: int) -> tuple[float, float, float, float] | None:
-    from pdfminer.pdfpage import PDFPage
-
-    found = next(iter(PDFPage.get_pages(io.BytesIO(data), pagenos={number - 1})), None)
-    if found is None:
-        return None
-    left, bottom, right, top = found.mediabox
-    return float(left), float(bottom), float(right), float(top)
-
-
-def _pixel_size(page: "pypdfium2.PdfPage", limits: Limits) -> tuple[int, int, float]:
-    """(width, height, dpi) to render at, as the page is shown (its /Rotate included)."""
-    wide, high = page.get_size()
-    if not (wide > 0 and high > 0):
-        raise UnreadableScan("page_unreadable", "a page without size")
-    scanned, alone = _full_page_image(page, wide, high, limits)
-    if scanned is not None and alone:
-        width, height = _stretched(*scanned, wide / high)
-        check_size(width, height, limits)
-        return width, height, width / wide * POINTS
-    most = math.sqrt(limits.max_pixels / (wide * high)) * POINTS
-    dpi = min(max(RENDER_DPI, scanned[0] / wide * POINTS if scanned else 0), most)
-    return max(1, int(wide * dpi / POINTS)), max(1, int(high * dpi / POINTS)), dpi
-
-
-def _full_page_image(
-    page: "pypdfium2.PdfPage", wide: float, high: float, limits: Limits
-) -> tuple[tuple[float, float] | None, bool]:
-    """The pixels that the page has across and down when one image covers it, and whether nothing is drawn over it.
-
-    Rendering at exactly this size gives back the scanner's own pixels. Invisible text (a search layer) counts as
-    nothing; a letterhead behind printed text must not lower the text's resolution.
-    """
-    import pypdfium2
-    import pypdfium2.raw as pdfium
-
-    found, alone = None, True
-    for drawn in page.get_objects(max_depth=4):
-        if isinstance(drawn, pypdfium2.PdfImage):
-            across, down = drawn.get_px_size()
-            check_size(across, down, limits)
-            found = _covering(drawn, page.get_rotation(), wide, high) or found
-        elif drawn.type == pdfium.FPDF_PAGEOBJ_TEXT:
-            alone &= pdfium.FPDFTextObj_GetTextRenderMode(drawn) == pdfium.FPDF_TEXTRENDERMODE_INVISIBLE
-        elif drawn.type != pdfium.FPDF_PAGEOBJ_FORM:
-            alone = False
-    return found, alone
-
-
-def _covering(image: "pypdfium2.PdfImage", turn: int, wide: float, high: float) -> tuple[float, float] | None:
-    """The page's pixels by the measure of this image, as shown; None when it does not cover the page."""
-    left, bottom, right, top = image.get_bounds()
-    across, down = image.get_px_size()
-    if image.level or min(across, down) < 300 or (right - left) * (top - bottom) < 0.97 * wide * high:
-        return None
-    if turn in (90, 270):
-        return down * wide / (top - bottom), across * high / (right - left)
-    return across * wide / (right - left), down * high / (top - bottom)
-
-
-def _stretched(across: float, down: float, shape: float) -> tuple[int, int]:
-    """Exact when the pixels are square on the paper; else (fax: 204 x 98 dpi) the coarser direction is stretched."""
-    if abs(across / down / shape - 1) < 0.02:
-        return round(across), round(down)
-    if across / shape > down:
-        return round(across), round(across / shape)
-    return round(down * shape), round(down)
-
-
-def _rendered(page: "pypdfium2.PdfPage", width: int, height: int) -> Pixels:
-    import pypdfium2
-    import pypdfium2.raw as pdfium
-
-    # Not page.render(): it rounds the size up, and one pixel more makes PDFium resample a whole scanned page.
-    bitmap = pypdfium2.PdfBitmap.new_native(width, height, format=pdfium.FPDFBitmap_BGR, rev_byteorder=True)
-    bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
-    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
-    pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
-    if page.formenv:
-        pdfium.FPDF_FFLDraw(page.formenv, bitmap, page, 0, 0, width, height, 0, flags)
-    return np.array(bitmap.to_numpy(), dtype=np.uint8)
 
 
 def decode_dicom(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from extractors import films
 from extractors.born_digital import text_layer
+from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
 from extractors.fields import Found, find_fields
 from extractors.images import CleanPage, upright
@@ -19,6 +20,8 @@ from records.documents import FieldReading, PageReading
 from records.pages import MediaType, PageImage, PageText
 
 BLANK = "blank"
+RUNNING_TEXT = ("text", "long_text")
+MEANING_IN_DOUBT = 0.5  # two readings differ in a number, a side, a negation, a stage
 
 
 def read_born_digital(page_id: str, data: bytes, media_type: MediaType, number: int) -> PageReading | None:
@@ -92,10 +95,13 @@ def _field_reading(
 ) -> FieldReading:
     """A reading with its place in the file; each value cut from its label and read once more by itself."""
     others: tuple[str, ...] = ()
+    confidence = found.confidence
     if clean and reader and found.raw:
         again, _ = reader.read_crop(clean.text, found.box, len(found.rows))
         others = (again,)
+        if found.kind in RUNNING_TEXT and meaning(found.raw) != meaning(again):
+            confidence = min(confidence, MEANING_IN_DOUBT)
     return FieldReading(
-        field=found.field, raw=found.raw, confidence=round(found.confidence, 4), page_id=image.page_id,
+        field=found.field, raw=found.raw, confidence=round(confidence, 4), page_id=image.page_id,
         box=image.in_file(found.roomy_box(em)), engine=engine, method=found.method, others=others,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from validation.verdicts import validate
 
 OTHER = "other"
 FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
+AHEAD = ("patient.insurance_valid_to",)  # days that may lie after the document's own
 ROW = re.compile(r"^(\w+)\[(\d+)\]\.(\w+)$")
 
 
@@ -57,7 +58,7 @@ def assemble_file(
         kind = types[group_type(group)]
         own = values[group[0].page_id]
         witnesses = witnesses_of(kind, {p.page_id for p in group}, values, ours, registry)
-        document = _document(file_id, group, kind)
+        document = _document(file_id, group, kind, own)
         settled = told if group[0].page_id in ours else {}
         judged = validate(document, own, kind, witnesses, settled=settled, icd10_path=icd10_path)
         judged = judged if group[0].page_id in ours else _stopped(judged)
@@ -162,10 +163,20 @@ def _identity_issues(state: IdentityState) -> tuple[Issue, ...]:
     return ()
 
 
-def _document(file_id: str, group: Sequence[FilePage], kind: DocumentType) -> Document:
+def edition_on(kind: DocumentType, values: Sequence[FieldValue]) -> str:
+    """The form's edition in force on the latest day the document tells of; '' when it tells none."""
+    days = [v.value[:10] for v in values if v.kind in ("moment", "date") and not v.problem and v.field not in AHEAD]
+    day = max(days, default="")
+    fitting = [e.id for e in kind.editions if (not e.since or e.since <= day) and (not e.until or day <= e.until)]
+    return fitting[0] if day and fitting else ""
+
+
+def _document(file_id: str, group: Sequence[FilePage], kind: DocumentType, values: Sequence[FieldValue]) -> Document:
     page_ids = tuple(p.page_id for p in group)
     key = hashlib.sha256("\0".join(page_ids).encode()).hexdigest()[:32]
-    return Document(document_id=key, file_id=file_id, document_type=kind.id, edition="", page_ids=page_ids)
+    return Document(
+        document_id=key, file_id=file_id, document_type=kind.id, edition=edition_on(kind, values), page_ids=page_ids
+    )
 
 
 def _of_page(values: Mapping[str, Sequence[FieldValue]], page_id: str) -> list[FieldValue]:

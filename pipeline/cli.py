@@ -24,12 +24,14 @@ registry_app = typer.Typer(help="Patients and stays of the hospital.", no_args_i
 target_app = typer.Typer(help="Named deadlines with their legal basis and scope.", no_args_is_help=True)
 decision_app = typer.Typer(help="The director's decisions.", no_args_is_help=True)
 batch_app = typer.Typer(help="Batches of scans.", no_args_is_help=True)
+review_app = typer.Typer(help="What the machine doubts.", no_args_is_help=True)
 codes_app = typer.Typer(help="Code lists of the Ministry.", no_args_is_help=True)
 app.add_typer(registry_app, name="registry")
 app.add_typer(target_app, name="target")
 app.add_typer(decision_app, name="decision")
 app.add_typer(batch_app, name="batch")
 app.add_typer(codes_app, name="codes")
+app.add_typer(review_app, name="review")
 
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -58,10 +60,10 @@ def migrate(
     reread: Annotated[bool, typer.Option(help="Read everything again, after a change of software.")] = False,
 ) -> None:
     """Read, check and load a folder of scans."""
-    from pipeline import report
     from pipeline.migrate import migrate_folder, wanted_batch
     from pipeline.result import write_result
     from pipeline.settings import settings
+    from reporting import batch as report
 
     if json_file and not json_file.resolve().parent.is_dir():
         raise SohoaError(f"{json_file.parent} is not a folder; make it first, the result is to be written there.")
@@ -106,7 +108,7 @@ def serve() -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """The ledger by batch and state; exits 1 when it does not balance."""
-    from pipeline import report
+    from reporting import batch as report
 
     counts, faults = report.ledger_state()
     if as_json:
@@ -221,7 +223,7 @@ def batch_create(
 @batch_app.command("list")
 def batch_list(as_json: Json = False) -> None:
     """All batches with their pages by state."""
-    from pipeline import report
+    from reporting import batch as report
 
     counts, _ = report.ledger_state()
     _print_rows([{"batch": b} | states for b, states in counts.items()], as_json)
@@ -233,6 +235,54 @@ def codes_load(source: Path) -> None:
     from pipeline import first_run
 
     out.print(f"{first_run.load_codes(source)} codes loaded.")
+
+
+@review_app.command("tasks")
+def review_tasks(batch: str, as_json: Json = False) -> None:
+    """The open tasks of a batch, by ids."""
+    from review import decisions
+
+    with _ready_engine().connect() as conn:
+        _print_rows([t.model_dump() for t in decisions.open_tasks(conn, batch)], as_json)
+
+
+@review_app.command("decide")
+def review_decide(
+    task: str,
+    decision: Annotated[str, typer.Argument(help="accept, correct or absent")],
+    officer: Annotated[str, typer.Option(help="Who decides.")],
+    value: Annotated[str, typer.Option(help="What stands on the page, for correct.")] = "",
+) -> None:
+    """Settle one doubtful value; a document without doubts is loaded at the batch's next load."""
+    from review import decisions
+
+    try:
+        chosen = decisions.Decision(decision)
+    except ValueError as error:
+        raise SohoaError(f"'{decision}' is no decision; use accept, correct or absent.") from error
+    with _ready_engine().begin() as conn:
+        after = decisions.decide(conn, task, officer, chosen, value)
+    out.print(f"Revision {after.revision} of document {after.document.document_id}: {after.verdict}")
+
+
+@app.command()
+def load(batch: str) -> None:
+    """Load what has been settled since; safe to repeat."""
+    from pipeline import steps
+
+    _ready_engine()
+    out.print(f"{steps.load(batch)} documents loaded.")
+    steps.account(batch)
+
+
+@app.command()
+def trace(identifier: str) -> None:
+    """One file's, page's or document's story by ids and states."""
+    from reporting.trace import story
+
+    _ready_engine()
+    for line in story(identifier):
+        out.print(line, highlight=False, markup=False)
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -3,11 +3,12 @@
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from pipeline import airflow, first_run, ledger, report
+from pipeline import airflow, first_run, ledger
 from pipeline.database import engine
 from pipeline.migrate import make_ready, wanted_batch
 from pipeline.settings import settings
 from records.errors import SohoaError
+from reporting import batch as report
 
 BATCH = "demo"
 

@@ -4,13 +4,19 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline.assembly import AssembledFile
 from pipeline.tables import document, field_value, issue, review_task
 from records.documents import Issue, JudgedValue, ValidatedDocument, Verdict
 from validation.gx import FailedExpectation
+
+
+def decided_documents(conn: Connection, batch_id: str) -> set[str]:
+    """Documents on which a person has decided something: no machine writes over them."""
+    own = (review_task.c.batch_id == batch_id) & (review_task.c.state == "decided")
+    return set(conn.scalars(select(review_task.c.document_id).where(own).distinct()))
 
 
 def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument) -> None:

@@ -13,7 +13,7 @@ from loaders.emr import load_document
 from pipeline import ledger
 from pipeline.database import engine
 from pipeline.settings import settings
-from pipeline.tables import batch, document, file, issue, page, page_text
+from pipeline.tables import batch, document, file, issue, page, page_text, review_decision, review_task
 from records.document_types import document_types
 from records.documents import ValidatedDocument, Verdict
 from records.errors import EmrConflict
@@ -26,7 +26,7 @@ SHOWN = ("confirmed", "inherited")
 
 def load_batch(batch_id: str) -> int:
     """Load every assembled document whose file is not stopped; the number of documents loaded now."""
-    with engine(settings()).connect() as conn:
+    with engine(settings(), "pipeline").connect() as conn:
         facility = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
         ids = conn.scalars(_assembled(batch_id)).all()
     done = sum(_load_one(batch_id, facility, document_id) for document_id in ids)
@@ -44,17 +44,18 @@ def _assembled(batch_id: str):  # type: ignore[no-untyped-def]
 
 
 def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
-    with engine(settings()).connect() as conn:
+    with engine(settings(), "pipeline").connect() as conn:
         stored = conn.execute(
             select(document, file.c.patient_key, file.c.encounter_key, file.c.facts)
             .join(file, file.c.file_id == document.c.file_id)
             .where(document.c.document_id == document_id)
         ).mappings().one()  # fmt: skip
         pages = _page_links(conn, stored)
+        reviewers = _reviewers(conn, document_id)
     validated = ValidatedDocument.model_validate(stored["validated"])
     context = LoadContext(
         batch_id=batch_id, facility=facility, file_id=stored["file_id"], patient_key=stored["patient_key"],
-        encounter_key=stored["encounter_key"], pages=pages,
+        encounter_key=stored["encounter_key"], pages=pages, reviewers=reviewers,
     )  # fmt: skip
     try:
         with engine(settings(), "loader").begin() as conn:
@@ -85,8 +86,22 @@ def _page_links(conn: Connection, stored: RowMapping) -> tuple[PageLink, ...]:
     )  # fmt: skip
 
 
+def _reviewers(conn: Connection, document_id: str) -> dict[str, tuple[str, ...]]:
+    """Who decided each field of the document."""
+    query = (
+        select(review_task.c.field, review_decision.c.decided_by)
+        .join(review_task, review_task.c.task_id == review_decision.c.task_id)
+        .where(review_task.c.document_id == document_id)
+        .distinct()
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for field, officer in conn.execute(query):
+        found[field] = (*found.get(field, ()), officer)
+    return found
+
+
 def _move(document_id: str, new: PageState) -> None:
-    with engine(settings()).begin() as conn:
+    with engine(settings(), "pipeline").begin() as conn:
         for page_id in conn.scalars(
             select(page.c.page_id).where(page.c.document_id == document_id, page.c.state == PageState.ASSEMBLED.value)
         ).all():
@@ -94,7 +109,7 @@ def _move(document_id: str, new: PageState) -> None:
 
 
 def _send_to_review(batch_id: str, document_id: str, message: str) -> bool:
-    with engine(settings()).begin() as conn:
+    with engine(settings(), "pipeline").begin() as conn:
         row = {"batch_id": batch_id, "document_id": document_id, "check_name": "emr_conflict", "message": message}
         conn.execute(upsert(issue).values(row).on_conflict_do_nothing())
     _move(document_id, PageState.IN_REVIEW)

@@ -14,7 +14,7 @@ from pipeline import ledger, registry
 from pipeline.assembly import AssembledFile, FilePage, assemble_file
 from pipeline.children import Workers
 from pipeline.database import engine
-from pipeline.documents import note_issues, store_document
+from pipeline.documents import decided_documents, note_issues, store_document
 from pipeline.reading import PageJob, PairJob, compare_job
 from pipeline.settings import settings
 from pipeline.tables import batch, document, file, page, page_text, receipt, scan
@@ -40,7 +40,7 @@ class ReadPage(NamedTuple):
 
 def assemble_batch(batch_id: str, children: Workers) -> int:
     """Assemble every file of the batch that has read pages and none left to read; documents of the batch in all."""
-    with engine(settings()).connect() as conn:
+    with engine(settings(), "pipeline").connect() as conn:
         facility = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
         boundary = conn.scalars(select(batch.c.boundary).where(batch.c.batch_id == batch_id)).one()
         pages = _pages(conn, batch_id)
@@ -48,7 +48,7 @@ def assemble_batch(batch_id: str, children: Workers) -> int:
         found = list(group)
         if any(p.row["state"] == PageState.READ.value for p in found):
             _assemble(batch_id, facility, label, found, children)
-    with engine(settings()).connect() as conn:
+    with engine(settings(), "pipeline").connect() as conn:
         return conn.scalar(select(func.count()).select_from(document).where(document.c.batch_id == batch_id)) or 0
 
 
@@ -58,7 +58,7 @@ def _assemble(batch_id: str, facility: str, label: str, pages: list[ReadPage], c
     doubled = _doubled([p for p in pages if p not in blank], children)
     kept = [p for p in pages if p not in blank and p.row["page_id"] not in doubled]
     file_id = hashlib.sha256(f"{batch_id}\0{label}".encode()).hexdigest()[:24]
-    with engine(settings()).begin() as conn:
+    with engine(settings(), "pipeline").begin() as conn:
         for p in blank:
             ledger.move(conn, p.row["page_id"], PageState(p.row["state"]), PageState.BLANK)
         for page_id, first in doubled.items():
@@ -70,8 +70,10 @@ def _assemble(batch_id: str, facility: str, label: str, pages: list[ReadPage], c
             icd10 if icd10.exists() else None,
         )  # fmt: skip
         _store_file(conn, batch_id, facility, label, pages[0].row["receipt_id"], found)
+        settled = decided_documents(conn, batch_id)
         for validated in found.documents:
-            store_document(conn, batch_id, validated)
+            if validated.document.document_id not in settled:
+                store_document(conn, batch_id, validated)
         note_issues(conn, batch_id, found)
         _move_pages(conn, kept, found)
 

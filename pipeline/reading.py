@@ -1,5 +1,6 @@
 """Stages 1-5, pipeline.reading: what a worker child does for one file (inspect it) and for one page (read it)."""
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from extractors.intake import decode_page, inspect, read_scan
 from pipeline.settings import settings
 from pipeline.store import Store
 from records.documents import PageReading
+from records.errors import UnreadableScan
 from records.pages import MediaType
 
 
@@ -20,10 +22,22 @@ class PageJob(NamedTuple):
     number: int
 
 
-def inspect_file(path: Path) -> tuple[MediaType, int]:
-    """Type and page count of a file; UnreadableScan when it cannot be used."""
+class Inspected(NamedTuple):
+    """What a file's bytes are; `scan_id` is their SHA-256."""
+
+    scan_id: str
+    found: tuple[MediaType, int] | UnreadableScan
+
+
+def inspect_file(path: Path) -> Inspected:
+    """Type and page count of a file, and which bytes that is true of; UnreadableScan when none could be taken in."""
     limits = settings().limits
-    return inspect(read_scan(path, limits), path.name, limits)
+    data = read_scan(path, limits)
+    scan_id = hashlib.sha256(data).hexdigest()
+    try:
+        return Inspected(scan_id, inspect(data, path.name, limits))
+    except UnreadableScan as error:
+        return Inspected(scan_id, error)
 
 
 def read_job(job: PageJob) -> PageReading:

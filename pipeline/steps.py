@@ -4,6 +4,7 @@ The page table is the truth: a step takes the pages that are in its state and mo
 transaction, so that a killed run goes on where it stopped.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import structlog
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from extractors.intake import find_scans, read_scan, relative_name
 from pipeline import documents, filing, ledger
 from pipeline.children import Workers
 from pipeline.database import engine
-from pipeline.reading import PageJob, inspect_file, read_job
+from pipeline.reading import Inspected, PageJob, inspect_file, read_job
 from pipeline.settings import settings
 from pipeline.store import Store
 from pipeline.tables import batch, document, page, page_text, receipt, scan
@@ -38,23 +40,20 @@ class Received(Frozen):
 
 def receive(wanted: Batch, workers: Workers | None = None, progress: Progress | None = None) -> Received:
     """Take the folder's scans into the store and the ledger, each with its receipt; given before, it stays as it is."""
-    from extractors.intake import find_scans, read_scan, relative_name
-
     folder = Path(wanted.folder)
     paths, skipped = find_scans(folder)
-    with engine(settings()).begin() as conn:
+    with engine(settings(), "pipeline").begin() as conn:
         ledger.open_batch(conn, wanted)
     new = 0
     with _workers(workers) as children:
-        for path, found in children.map(inspect_file, paths):
-            try:
-                data = read_scan(path, settings().limits)
-            except UnreadableScan as error:
-                data, found = None, error
-            with engine(settings()).begin() as conn:
-                new += ledger.receive(
-                    conn, Store(settings()), wanted.batch_id, relative_name(folder, path), data, found
-                ).new
+        for path, inspected in children.map(inspect_file, paths):
+            data, found = _whole(path, inspected)
+            if isinstance(found, UnreadableScan) and found.code == "still_growing":
+                skipped.append((path, found.code))
+                continue
+            with engine(settings(), "pipeline").begin() as conn:
+                name = relative_name(folder, path)
+                new += ledger.receive(conn, Store(settings()), wanted.batch_id, name, data, found).new
             if progress:
                 progress(1)
     left = tuple((relative_name(folder, path), reason) for path, reason in skipped)
@@ -62,9 +61,24 @@ def receive(wanted: Batch, workers: Workers | None = None, progress: Progress | 
     return Received(files=len(paths), new=new, skipped=left)
 
 
+def _whole(
+    path: Path, inspected: Inspected | UnreadableScan
+) -> tuple[bytes | None, tuple[MediaType, int] | UnreadableScan]:
+    """The bytes that were inspected and what they are; a file that changed meanwhile waits for the next run."""
+    try:
+        data = read_scan(path, settings().limits)
+    except UnreadableScan as error:
+        return None, error
+    if isinstance(inspected, UnreadableScan):
+        return data, inspected
+    if hashlib.sha256(data).hexdigest() != inspected.scan_id:
+        return None, UnreadableScan("still_growing", "changed while it was taken in")
+    return data, inspected.found
+
+
 def list_chunks(batch_id: str) -> list[list[str]]:
     """Receive the batch's folder, then give its unread pages in chunks, whole runs of a scan together."""
-    with engine(settings()).connect() as conn:
+    with engine(settings(), "pipeline").connect() as conn:
         row = conn.execute(select(batch).where(batch.c.batch_id == batch_id)).mappings().one_or_none()
     if row is None:
         raise SohoaError(f"There is no batch '{batch_id}'; make it with: sohoa batch create FOLDER --batch {batch_id}")
@@ -81,7 +95,7 @@ def waiting(batch_id: str) -> list[str]:
         .where(page.c.batch_id == batch_id, page.c.state == PageState.RECEIVED.value)
         .order_by(receipt.c.path, page.c.number)
     )
-    with engine(settings()).connect() as conn:
+    with engine(settings(), "pipeline").connect() as conn:
         return list(conn.scalars(query))
 
 
@@ -90,13 +104,13 @@ def extract(page_ids: Sequence[str], workers: Workers | None = None, progress: P
     if not page_ids:
         return 0
     owner, seconds = ledger.this_process(), settings().page_seconds * len(page_ids) + 60
-    with engine(settings()).begin() as conn:
+    with engine(settings(), "pipeline").begin() as conn:
         tokens = dict(ledger.lease(conn, page_ids, owner, seconds))
         jobs = _jobs(conn, list(tokens))
     done = 0
     with _workers(workers) as children:
         for job, found in children.map(read_job, jobs):
-            with engine(settings()).begin() as conn:
+            with engine(settings(), "pipeline").begin() as conn:
                 done += _keep(conn, job.page_id, tokens[job.page_id], found)
             if progress:
                 progress(1)
@@ -115,11 +129,11 @@ def check(batch_id: str) -> bool:
     from records.document_types import document_types
     from validation.gx import check_batch, frame_of
 
-    with engine(settings()).connect() as conn:
+    with engine(settings(), "pipeline").connect() as conn:
         rows = conn.scalars(select(document.c.validated).where(document.c.batch_id == batch_id)).all()
     report = check_batch(frame_of(ValidatedDocument.model_validate(row) for row in rows), document_types())
     why = "; ".join(f"{f.document_type}: {f.message}" for f in report.failed)
-    with engine(settings()).begin() as conn:
+    with engine(settings(), "pipeline").begin() as conn:
         state = "open" if report.success else "held"
         conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(state=state, held_because=why or None))
         documents.note_batch_issues(conn, batch_id, report.failed)
@@ -136,7 +150,7 @@ def load(batch_id: str) -> int:
 
 def account(batch_id: str) -> dict[str, int]:
     """Pages by state; SohoaError when the ledger does not balance. A batch without work in progress is closed."""
-    with engine(settings()).begin() as conn:
+    with engine(settings(), "pipeline").begin() as conn:
         faults = ledger.balance(conn, batch_id)
         if faults:
             raise SohoaError("The ledger does not balance: " + " ".join(faults))
@@ -147,14 +161,17 @@ def account(batch_id: str) -> dict[str, int]:
 
 
 def reread(batch_id: str) -> int:
-    """Send the batch's pages back to be read again, after a change of software; the number sent back."""
+    """Send the batch's pages back to be read again, after a change of software; the number sent back.
+
+    Documents on which a person has decided something stay as they are.
+    """
     again = (PageState.LOADED, PageState.IN_REVIEW, PageState.BLANK, PageState.READ)
-    with engine(settings()).begin() as conn:
-        rows = conn.execute(
-            select(page.c.page_id, page.c.state).where(
-                page.c.batch_id == batch_id, page.c.state.in_([s.value for s in (*again, PageState.ASSEMBLED)])
-            )
-        ).all()
+    with engine(settings(), "pipeline").begin() as conn:
+        decided = documents.decided_documents(conn, batch_id)
+        query = select(page.c.page_id, page.c.state, page.c.document_id)
+        states = [s.value for s in (*again, PageState.ASSEMBLED)]
+        found = conn.execute(query.where(page.c.batch_id == batch_id, page.c.state.in_(states))).all()
+        rows = [(page_id, state) for page_id, state, document_id in found if document_id not in decided]
         for page_id, state in rows:
             if state == PageState.ASSEMBLED:
                 ledger.move(conn, page_id, PageState.ASSEMBLED, PageState.READ)

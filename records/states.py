@@ -37,6 +37,7 @@ NEXT: dict[PageState, frozenset[PageState]] = {
     PageState.ASSEMBLED: frozenset({PageState.LOADED, PageState.IN_REVIEW, PageState.READ}),
     PageState.IN_REVIEW: frozenset(
         {
+            PageState.ASSEMBLED,
             PageState.LOADED,
             PageState.BLANK,
             PageState.DUPLICATE,

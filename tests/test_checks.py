@@ -27,6 +27,8 @@ FORM = DocumentType(
         FieldSpec(name="encounter.discharged_at", kind="moment", checks=("not_before encounter.admitted_at",)),
         FieldSpec(name="encounter.days", kind="integer", checks=("days_match_stay",)),
         FieldSpec(name="diagnosis.main.code", kind="icd10"),
+        FieldSpec(name="encounter.number", kind="identifier"),
+        FieldSpec(name="patient.ethnicity", kind="ethnicity"),
     ),
 )
 SOUND = {
@@ -105,6 +107,16 @@ def test_an_old_nine_digit_id_is_not_asked_for_a_province():
 @pytest.mark.parametrize("card", ["ZZ4224116039900", "DN4034116039900", "DN9224116039900"])
 def test_a_card_of_an_unknown_group_province_or_benefit_is_found(card):
     assert ("card_form", "patient.insurance_number") in found(patient__insurance_number=card)
+
+
+@pytest.mark.parametrize("number", ["1ó", "Mà BN", "AB"])
+def test_a_number_with_other_letters_or_without_a_digit_is_found(number):
+    assert found(**{"encounter.number": number}) == {("identifier_letters", "encounter.number")}
+
+
+def test_an_ethnic_group_outside_the_54_is_found():
+    assert found(**{"patient.ethnicity": "Tàu"}) == {("ethnic_group_listed", "patient.ethnicity")}
+    assert found(**{"patient.ethnicity": "Tày"}) == set()
 
 
 def test_a_ten_digit_card_is_sound():

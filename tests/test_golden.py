@@ -28,7 +28,8 @@ from recording import (  # noqa: E402
     score,
 )
 
-from bench.score import ReadField, ReadPage, Score, TruthField, TruthPage, score_pages  # noqa: E402
+from bench.score import Score, score_pages  # noqa: E402
+from bench.truth import ReadField, ReadPage, TruthField, TruthPage  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 
 CASES = (
@@ -39,9 +40,11 @@ CASES = (
     Case("forms/lab_report_plain_fax.tif"),
     Case("forms/pathology_report_plain_clean.png"),
     Case("forms/prescription_dotted_fax_r90.tif"),
+    Case("forms/prescription_stacked_clean.png"),
     Case("forms/record_summary_dotted_scan.jpg"),
     Case("forms/surgery_report_boxed_scan_r270.jpg"),
     Case("forms/transfer_letter_stacked_scan.jpg"),
+    Case("files/file_02.pdf", 5),
     Case("born_digital.pdf", 1, digital=True),
     Case("born_digital.pdf", 2, digital=True),
     Case("born_digital.pdf", 3, digital=True),

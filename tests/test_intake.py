@@ -167,7 +167,7 @@ def test_a_pdf_cut_while_pages_were_being_added_does_not_pass_for_its_earlier_se
 
 
 def test_two_counts_that_differ_put_the_file_aside(monkeypatch):
-    monkeypatch.setattr(intake, "_walk_pdf", lambda data, limits: 2)
+    monkeypatch.setattr("extractors.pdf._walk_pdf", lambda data, limits: 2)
     assert code_of(pdf(3)) == "page_count_differs"
     monkeypatch.setattr(intake, "count_tiff_pages", lambda data, most: 2)
     assert code_of(tiff(3)) == "page_count_differs"
@@ -472,7 +472,7 @@ def test_old_files_are_taken_in_at_once_and_fresh_ones_after_a_second(tmp_path):
 
 
 def test_a_file_that_keeps_growing_is_left_for_later_and_holds_nobody_up_for_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr("extractors.folder.PATIENCE_SECONDS", 3.0)
     write(tmp_path / "whole.pdf")
     stop = threading.Event()
 
@@ -532,6 +532,6 @@ def test_a_folder_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch):
     def refuse(_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(intake.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(SohoaError, match="cannot be read"):
         find_scans(tmp_path)

@@ -65,7 +65,9 @@ def code(rng: Random) -> str:
     shapes = (
         lambda: f"{year}{rng.choice('/-.')}{digits(rng, rng.choice((4, 5, 6)))}",
         lambda: digits(rng, rng.choice((6, 8, 10, 12))),
-        lambda: f"{rng.choice(('BN', 'HS', 'MS', 'SV', 'GPB', 'XN', 'CT', 'P.', 'G'))}{rng.choice(('', ' ', '-'))}{digits(rng, rng.choice((2, 3, 5, 8)))}",
+        lambda: (
+            f"{rng.choice(('BN', 'HS', 'MS', 'SV', 'GPB', 'XN', 'CT', 'P.', 'G'))}{rng.choice(('', ' ', '-'))}{digits(rng, rng.choice((2, 3, 5, 8)))}"
+        ),
         lambda: insurance(rng),
         lambda: insurance(rng),
         lambda: telephone(rng),
@@ -73,13 +75,19 @@ def code(rng: Random) -> str:
         lambda: icd(rng),
         lambda: number(rng),
         lambda: number(rng),
-        lambda: number(rng) + rng.choice(("%", " %", "°C", " mm", "mm", "cm", " cm", " kg", " mmHg", " ml", "cm²", " m²")),
+        lambda: (
+            number(rng) + rng.choice(("%", " %", "°C", " mm", "mm", "cm", " cm", " kg", " mmHg", " ml", "cm²", " m²"))
+        ),
         lambda: "x".join(number(rng) for _ in range(rng.choice((2, 3)))) + rng.choice(("", "cm", " cm", "mm", " mm")),
         lambda: f"{rng.randint(80, 190)}/{rng.randint(40, 110)}" + rng.choice(("", " mmHg", "mmHg")),
         lambda: stage(rng),
         lambda: stage(rng),
-        lambda: f"{rng.choice(('giai đoạn', 'độ', 'típ', 'nhóm', 'Giai đoạn', 'GĐ', 'BI-RADS', 'TIRADS'))} {rng.choice(ROMAN)}",
-        lambda: f"{rng.choice(('ER', 'PR', 'HER2', 'Ki67', 'CK7', 'TTF-1', 'P63'))} ({rng.choice(('+', '-', '1+', '2+', '3+', '90%', '15%'))})",
+        lambda: (
+            f"{rng.choice(('giai đoạn', 'độ', 'típ', 'nhóm', 'Giai đoạn', 'GĐ', 'BI-RADS', 'TIRADS'))} {rng.choice(ROMAN)}"
+        ),
+        lambda: (
+            f"{rng.choice(('ER', 'PR', 'HER2', 'Ki67', 'CK7', 'TTF-1', 'P63'))} ({rng.choice(('+', '-', '1+', '2+', '3+', '90%', '15%'))})"
+        ),
         lambda: f"{rng.choice(('+', '-', '±', '<', '>', '≤', '≥', '~', '×'))}{rng.choice(('', ' '))}{number(rng)}",
         lambda: str(rng.randint(0, 99)),
         lambda: f"{rng.randint(1, 12)}/{rng.randint(1, 12)}",
@@ -89,7 +97,11 @@ def code(rng: Random) -> str:
 
 
 def insurance(rng: Random) -> str:
-    parts = (rng.choice(("DN", "HT", "CK", "GD", "TE", "HN", "CH", "BT", "HC", "XK", "SV", "CN")), digits(rng, 1), digits(rng, 2))
+    parts = (
+        rng.choice(("DN", "HT", "CK", "GD", "TE", "HN", "CH", "BT", "HC", "XK", "SV", "CN")),
+        digits(rng, 1),
+        digits(rng, 2),
+    )
     tail = rng.choice(((digits(rng, 10),), (digits(rng, 2), digits(rng, 3), digits(rng, 5))))
     return rng.choice(("", " ", " ", "-")).join(parts + tail)
 
@@ -117,24 +129,84 @@ def moment(rng: Random) -> str:
     hour, minute = rng.randint(0, 23), rng.choice((0, 5, 10, 15, 20, 30, 45, rng.randint(0, 59)))
     d, m = rng.choice(((f"{day:02d}", f"{month:02d}"), (str(day), str(month))))
     mark = rng.choice("///-.")
-    date = rng.choice((
-        f"{d}{mark}{m}{mark}{year}", f"{d}{mark}{m}{mark}{year}", f"{d}{mark}{m}{mark}{year % 100:02d}",
-        f"{d} tháng {m} năm {year}", f"ngày {d} tháng {m} năm {year}", f"Ngày {d} tháng {m} năm {year}", f"{year}-{month:02d}-{day:02d}",
-    ))
-    time = rng.choice((f"{hour:02d}:{minute:02d}", f"{hour} giờ {minute:02d} phút", f"{hour:02d} giờ {minute:02d} phút", f"{hour}h{minute:02d}", f"{hour:02d}h{minute:02d}'", f"{hour:02d}:{minute:02d}:{digits(rng, 2)}"))
-    return rng.choice((date, date, f"{time}, {date}", f"{time} {date}", f"{date} {time}", time, str(year), f"{m}/{year}"))
+    date = rng.choice(
+        (
+            f"{d}{mark}{m}{mark}{year}",
+            f"{d}{mark}{m}{mark}{year}",
+            f"{d}{mark}{m}{mark}{year % 100:02d}",
+            f"{d} tháng {m} năm {year}",
+            f"ngày {d} tháng {m} năm {year}",
+            f"Ngày {d} tháng {m} năm {year}",
+            f"{year}-{month:02d}-{day:02d}",
+        )
+    )
+    time = rng.choice(
+        (
+            f"{hour:02d}:{minute:02d}",
+            f"{hour} giờ {minute:02d} phút",
+            f"{hour:02d} giờ {minute:02d} phút",
+            f"{hour}h{minute:02d}",
+            f"{hour:02d}h{minute:02d}'",
+            f"{hour:02d}:{minute:02d}:{digits(rng, 2)}",
+        )
+    )
+    return rng.choice(
+        (date, date, f"{time}, {date}", f"{time} {date}", f"{date} {time}", time, str(year), f"{m}/{year}")
+    )
 
 
 def laboratory(rng: Random, tests: list[tuple[str, str]], units: list[str]) -> str:
     """Cells of a laboratory row, alone or side by side: 'Glucose 5,6 mmol/L 3,9 - 6,4 H'."""
     name, unit = rng.choice(tests)
     if rng.random() < 0.3 or not unit:
-        unit = rng.choice((*units, "µmol/L", "10³/µL", "10⁹/L".replace("⁹", "^9"), "mL/phút/1,73m²", "µg/mL", "µIU/mL", "x10³/µL", "m²", "°C", "mm³"))
+        unit = rng.choice(
+            (
+                *units,
+                "µmol/L",
+                "10³/µL",
+                "10⁹/L".replace("⁹", "^9"),
+                "mL/phút/1,73m²",
+                "µg/mL",
+                "µIU/mL",
+                "x10³/µL",
+                "m²",
+                "°C",
+                "mm³",
+            )
+        )
     low, high = number(rng), number(rng)
     dash = rng.choice((" - ", "-", " – ", "–"))
-    reference = rng.choice((f"{low}{dash}{high}", f"{low}{dash}{high}", f"({low}{dash}{high})", f"< {high}", f"≤ {high}", f"≥ {low}", f"<{high}", f"≤{high}"))
-    value = rng.choice((number(rng), number(rng), number(rng), rng.choice(("Âm tính", "Dương tính", "(+)", "(-)", "Nhóm A", "Rh (+)"))))
-    cells = rng.choice(((name,), (unit,), (unit,), (value,), (reference,), (reference,), (value, unit), (name, value), (name, value, unit), (value, unit, reference), (reference, unit), (value, rng.choice("HL"))))
+    reference = rng.choice(
+        (
+            f"{low}{dash}{high}",
+            f"{low}{dash}{high}",
+            f"({low}{dash}{high})",
+            f"< {high}",
+            f"≤ {high}",
+            f"≥ {low}",
+            f"<{high}",
+            f"≤{high}",
+        )
+    )
+    value = rng.choice(
+        (number(rng), number(rng), number(rng), rng.choice(("Âm tính", "Dương tính", "(+)", "(-)", "Nhóm A", "Rh (+)")))
+    )
+    cells = rng.choice(
+        (
+            (name,),
+            (unit,),
+            (unit,),
+            (value,),
+            (reference,),
+            (reference,),
+            (value, unit),
+            (name, value),
+            (name, value, unit),
+            (value, unit, reference),
+            (reference, unit),
+            (value, rng.choice("HL")),
+        )
+    )
     return " ".join(cells)
 
 
@@ -143,14 +215,42 @@ def drug(rng: Random, drugs: list[str]) -> str:
     strength = f"{rng.choice((rng.randint(1, 1000), number(rng)))}{rng.choice(('', ' '))}{rng.choice(('mg', 'g', 'mcg', 'µg', 'ml', 'mg/ml', 'UI', '%', 'mg/5ml'))}"
     dose = f"{rng.choice(('', '0'))}{rng.randint(1, 9)} {rng.choice(UNITS_OF_DOSE)}"
     shapes = (
-        rng.choice(drugs), f"{rng.choice(drugs)} {strength}", f"{rng.choice(drugs)} {strength}", strength, dose,
+        rng.choice(drugs),
+        f"{rng.choice(drugs)} {strength}",
+        f"{rng.choice(drugs)} {strength}",
+        strength,
+        dose,
         f"Ngày {rng.choice(ROUTES)} {rng.randint(1, 4)} lần, mỗi lần {dose}",
-        f"{rng.choice(ROUTES)} {dose}/ngày", f"{rng.choice(TIMES)} {dose}, {rng.choice(TIMES)} {dose}", f"x {digits(rng, 2)} {rng.choice(UNITS_OF_DOSE)}",
+        f"{rng.choice(ROUTES)} {dose}/ngày",
+        f"{rng.choice(TIMES)} {dose}, {rng.choice(TIMES)} {dose}",
+        f"x {digits(rng, 2)} {rng.choice(UNITS_OF_DOSE)}",
     )
     return rng.choice(shapes)
 
 
 def alike(rng: Random) -> str:
     """Strings of characters that are easily taken for each other."""
-    pool = rng.choice(("l1I|!", "0OoQD", "ổốồỗộôỏó", "ẩấầẫậâảá", "ểếềễệêẻé", "ởớờỡợơ", "ửứừữựưủú", "5S8B6", "2Z7?", ".,;:", "rnm", "clđd", "ĩỉíì", "ỷỹýỳy", "gq9y", "uvưy", "VU", "IJ1l", "tfí"))
+    pool = rng.choice(
+        (
+            "l1I|!",
+            "0OoQD",
+            "ổốồỗộôỏó",
+            "ẩấầẫậâảá",
+            "ểếềễệêẻé",
+            "ởớờỡợơ",
+            "ửứừữựưủú",
+            "5S8B6",
+            "2Z7?",
+            ".,;:",
+            "rnm",
+            "clđd",
+            "ĩỉíì",
+            "ỷỹýỳy",
+            "gq9y",
+            "uvưy",
+            "VU",
+            "IJ1l",
+            "tfí",
+        )
+    )
     return "".join(rng.choice(pool + rng.choice((pool, " ", "n"))) for _ in range(rng.randint(2, 12))).strip() or "l1"

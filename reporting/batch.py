@@ -1,4 +1,4 @@
-"""What happened, pipeline.report: counts and ids of a batch as tables for the terminal; never page content."""
+"""After stage 10, reporting.batch: a batch as tables for the terminal, counts and ids only; never page content."""
 
 from collections.abc import Mapping, Sequence
 
@@ -67,23 +67,28 @@ def _print_pages(out: Console, conn: Connection, batch_id: str) -> None:
 
 def _print_documents(out: Console, conn: Connection, batch_id: str) -> None:
     verdict = field_value.c.verdict
+    own = field_value.c.document_id
     query = (
         select(
-            document.c.document_type, func.count(document.c.document_id.distinct()),
-            func.count().filter(verdict == "accept"), func.count().filter(verdict == "evidence"),
+            document.c.document_type,
+            func.count(document.c.document_id.distinct()),
+            func.count(own.distinct()).filter(verdict == "accept"),
+            func.count().filter(verdict == "accept"),
+            func.count().filter(verdict == "evidence"),
             func.count().filter(verdict.in_(["review", "reject"])),
-            func.count(document.c.document_id.distinct()).filter(verdict == "accept"),
         )
-        .outerjoin(field_value, field_value.c.document_id == document.c.document_id)
+        .outerjoin(field_value, own == document.c.document_id)
         .where(document.c.batch_id == batch_id)
         .group_by(document.c.document_type)
         .order_by(document.c.document_type)
-    )  # fmt: skip
-    table = Table("document type", "documents", "accepted", "evidence", "in review", "documents with accepted values")
-    types = document_types()
-    for kind, *numbers in conn.execute(query):
-        table.add_row(f"{types[kind].title.vi} ({kind})", *map(str, numbers))
+    )
+    table = Table("document type", "documents", "with accepted", "accepted", "evidence", "in review", title="Fields")
+    types, rows = document_types(), conn.execute(query).all()
+    for kind, *numbers in rows:
+        table.add_row(types[kind].title.vi, *map(str, numbers))
     out.print(table)
+    reading = [row for row in rows if row[2]]
+    out.print(f"{sum(r[2] for r in reading)} documents of {len(reading)} types have accepted values.")
 
 
 def _print_quarantine(out: Console, conn: Connection, batch_id: str) -> None:

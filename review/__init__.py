@@ -1,0 +1,1 @@
+"""Stage 8: what the machine doubts becomes a records officer's task, and her decision becomes a value."""

@@ -1,0 +1,88 @@
+"""Training, card: the facts and figures of an export -> its model card in Markdown, for whoever uses or checks it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from training.evaluate import RESULT
+from training.export import FACTS, MODEL
+from training.fonts import LIST
+from training.texts import SHARES
+
+CARD = "MODEL_CARD.md"
+
+
+def write_card(folder: Path) -> Path:
+    """`folder`/MODEL_CARD.md from reader.json and evaluation.json."""
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    measured = folder / RESULT
+    result = json.loads(measured.read_text(encoding="utf-8")) if measured.exists() else {}
+    with LIST.open(encoding="utf-8", newline="") as file:
+        faces = list(csv.DictReader(file))
+    parts = (head(facts), use(facts, result), texts(facts), fonts(faces), figures(result), LIMITS)
+    (folder / CARD).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return folder / CARD
+
+
+def head(facts: dict[str, Any]) -> str:
+    return f"""# Line reader of sohoa, version {facts["version"]}
+
+Reads one line of Vietnamese print from a grey crop. `{MODEL}`, {facts["bytes"]} bytes, SHA-256 `{facts["sha256"]}`.
+Trained from nothing on {facts["lines"]:,} generated lines in {facts["hours"]} hours with {facts["processes"]} processes of one thread
+(no GPU), seed {facts["seed"]}; {facts["parameters"]:,} parameters. No scan of a patient's record, real or otherwise, was used.
+Made by `./run train`; the code is in `training/`."""
+
+
+def use(facts: dict[str, Any], result: dict[str, Any]) -> str:
+    speed = result.get("speed", {}).get("cpu_ms_a_line_of_width_190", "?")
+    return f"""## Use
+
+Input `lines`: float32 [n, 1, {facts["height"]}, width], 0 paper to 1 ink, made by `training/inputs.py` (scaled to {facts["height"]} pixels, paper the
+85th percentile, ink the half-percent one). Output `log_probabilities` [n, width / {facts["stride"]}, {1 + len(facts["alphabet"])}]: CTC, class {facts["blank"]} blank, class k the
+k-th character of `alphabet` in the model's metadata. {speed} CPU ms for a line of width 190 on one thread."""
+
+
+def texts(facts: dict[str, Any]) -> str:
+    shares = ", ".join(f"{name} {share} %" for name, share in SHARES.items())
+    sources = "\n".join(f"- {name}: {count:,} entries" for name, count in facts["texts"].items())
+    return f"""## Texts and their terms
+
+Shares: {shares}. Names, addresses, numbers and moments are put together at random from lists; nobody is meant.
+
+{sources}
+
+The model holds no text; what terms say of the word lists is said here so that whoever passes it on can judge."""
+
+
+def fonts(faces: list[dict[str, str]]) -> str:
+    trained = [face for face in faces if face["use"] == "train"]
+    held = ", ".join(face["name"] for face in faces if face["use"] != "train")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(face["kind"] for face in trained).items())
+    licences = ", ".join(f"{name} ({count})" for name, count in Counter(face["licence"] for face in faces).most_common())
+    return f"""## Fonts and their licences
+
+{len(trained)} faces trained on ({kinds}): `training/data/faces.csv`. Licences: {licences}.
+Held out, only measured on: {held}."""
+
+
+def figures(result: dict[str, Any]) -> str:
+    rows = ["## Figures", "", "Share of lines read exactly, case and punctuation counted; 95 % interval (Wilson).", ""]
+    rows += ["| measured on | lines | exact | interval | characters wrong |", "|---|---|---|---|---|"]
+    names = {"generated": "generated, unseen faces:", "pages": "pages by true boxes:"}
+    for part, title in names.items():
+        for name, m in sorted(result.get(part, {}).items()):
+            rows.append(f"| {title} {name} | {m['lines']} | {100 * m['exact']:.1f} % | {100 * m['low']:.1f}-{100 * m['high']:.1f} % | {100 * m['character_error_rate']:.2f} % |")
+    return "\n".join(rows) if result else "## Figures\n\nNot measured yet."
+
+
+LIMITS = """## Limits
+
+- One line at a time; it neither finds lines nor turns pages.
+- Real handwriting is not read: the handwriting-like faces only keep it from failing on neat script fonts.
+- `’` is read as `'`, `—` as `–`, an ellipsis as three full stops; wide gaps as one space.
+- Its probabilities are not calibrated.
+- Measured on synthetic pages only, until a hospital measures it on its own paper."""
