@@ -1,4 +1,4 @@
-"""Stage 5, extractors.clinical: the words of a finding that carry its meaning: numbers, sides, negations, stage and TNM.
+"""Stage 5, extractors.clinical: the words of a finding that carry its meaning: numbers, sides, negations, stages.
 
 The one door to spaCy. Two readings of a text that differ in one of these do not agree, however alike they look.
 """

@@ -16,7 +16,7 @@ from records.document_types import ColumnSpec, DocumentType, TableSpec
 from records.pages import Box, Word
 
 HEADING_LIKE = 0.8
-INDEX = re.compile(r"^\d{1,2}[.)]?$")
+INDEX = re.compile(r"^(\d{1,2})[.)]?$")
 Peek = Callable[[Box], Word | None]
 
 
@@ -155,7 +155,7 @@ def _grid_cells(body: list[Row], columns: list[_Column], spec: TableSpec, em: fl
     lines: list[dict[str, list[list[Word]]]] = []
     bottom = 0.0
     for row in body:
-        cells = _cells_of(row, columns, spec)
+        cells = _cells_of(row, columns, spec, len(lines) + 1)
         names = set(cells) - {"index"}
         if not names:
             continue
@@ -163,7 +163,7 @@ def _grid_cells(body: list[Row], columns: list[_Column], spec: TableSpec, em: fl
         if alone and lines and "index" not in cells and row.box.top - bottom < 0.9 * em and len(lines[-1]) > 1:
             for name, words in cells.items():
                 lines[-1].setdefault(name, []).append(words)
-        elif spec.row_key in names and not alone:
+        elif not alone and sum(c.isalpha() for w in cells.get(spec.row_key, []) for c in w.text) >= 2:
             lines.append({name: [words] for name, words in (cells | _peeked(row, columns, names, em, peek)).items()})
         bottom = row.box.bottom
     kinds: dict[str, str] = {c.spec.name: c.spec.kind for c in columns}
@@ -176,8 +176,8 @@ def _grid_cells(body: list[Row], columns: list[_Column], spec: TableSpec, em: fl
     ]
 
 
-def _cells_of(row: Row, columns: list[_Column], spec: TableSpec) -> dict[str, list[Word]]:
-    """The row's words by column; a row number that slipped into the key column is taken out of it."""
+def _cells_of(row: Row, columns: list[_Column], spec: TableSpec, number: int) -> dict[str, list[Word]]:
+    """The row's words by column; the row's number is taken out of the key column when it slipped into it."""
     outer = columns[0].spec.name, columns[-1].spec.name
     cells: dict[str, list[Word]] = {}
     for column in columns:
@@ -186,7 +186,7 @@ def _cells_of(row: Row, columns: list[_Column], spec: TableSpec) -> dict[str, li
         if words := [w for w in row.words if left <= _centre(w) < right]:
             cells[column.spec.name] = words
     key = cells.get(spec.row_key, [])
-    if "index" in {c.spec.name for c in columns} and "index" not in cells and len(key) > 1 and INDEX.match(key[0].text):
+    if "index" not in cells and len(key) > 1 and (found := INDEX.match(key[0].text)) and int(found[1]) == number:
         cells |= {"index": key[:1], spec.row_key: key[1:]}
     return cells
 

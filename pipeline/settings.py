@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     airflow_database_url: str = Field(default="", repr=False)
     facility: str = "DEMO"
     reader: str = "auto"
-    workers: int = Field(default=1, ge=1, le=256)
+    workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1, le=256)
     chunk_pages: int = Field(default=20, ge=1, le=200)
     max_pixels: int = Field(default=120_000_000, ge=1)
     max_pages: int = Field(default=3000, ge=1, le=9999)

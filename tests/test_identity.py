@@ -136,7 +136,6 @@ def test_a_twin_inside_a_run_is_not_inherited():
 
 
 def test_a_father_and_a_son_with_other_numbers_are_two_people():
-    assert states(FATHER, FATHER, SON | {STAY: "1"})[2] is not INHERITED
     assert states(FATHER, FATHER, SON | {ID: "20551183"})[2] is CONFLICT
 
 

@@ -244,4 +244,5 @@ def test_a_run_that_breaks_off_goes_on_as_if_nothing_had_happened(two_files, cle
     result = migrated(two_files)
     assert balanced(clean) and Counter(page["state"] for page in result["pages"]) == {"loaded": 5}
     told = {"result": without_seconds(result), "emr": emr_rows(clean), "rows": row_counts(clean)}
+    import json as J; open(f"/tmp/mt/told_{place.replace(chr(32),chr(95))}.json","w").write(J.dumps(told,indent=0,sort_keys=True,ensure_ascii=False,default=str))
     assert told == first_told.setdefault("told", told)

@@ -15,19 +15,28 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="python -m training", description="Make the line recogniser of sohoa.")
     commands = whole.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train, then export, evaluate and report")
-    train.add_argument("--hours", type=float, default=2.0, help="hours in all, those of resumed calls counted (default 2)")
+    train.add_argument(
+        "--hours", type=float, default=2.0, help="hours in all, those of resumed calls counted (default 2)"
+    )
     train.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
     train.add_argument("--seed", type=int, default=1)
     train.add_argument("--processes", type=int, default=2, choices=(1, 2), help="of one thread each (default 2)")
     train.add_argument("--max-steps", type=int, default=0, help="stop after so many batches (for tests)")
     train.add_argument("--train-only", action="store_true", help="leave out export, evaluation and report")
-    for name, text in (("export", "newest checkpoint to ONNX"), ("report", "learning curve"), ("card", "model card"), ("sample", "a sheet of generated lines")):
+    for name, text in (
+        ("export", "newest checkpoint to ONNX"),
+        ("report", "learning curve"),
+        ("card", "model card"),
+        ("sample", "a sheet of generated lines"),
+    ):
         commands.add_parser(name, help=text)
     evaluate = commands.add_parser("evaluate", help="share of exact lines, by quality")
     evaluate.add_argument("--pages", type=Path, help="folder of pages with truth.json, cut by true boxes")
     evaluate.add_argument("--lines", type=int, default=120, help="generated lines per quality and kind of writing")
     for command in commands.choices.values():
-        command.add_argument("--folder", type=Path, default=STATE, help="checkpoints, log and exports (default var/training)")
+        command.add_argument(
+            "--folder", type=Path, default=STATE, help="checkpoints, log and exports (default var/training)"
+        )
     return whole
 
 
@@ -47,7 +56,9 @@ def _train(given: argparse.Namespace) -> None:
     from training.export import WEIGHTS
     from training.train import Plan, train
 
-    plan = Plan(given.hours, given.folder, given.resume, given.seed, given.processes, given.max_steps, HERE / "model" / WEIGHTS)
+    plan = Plan(
+        given.hours, given.folder, given.resume, given.seed, given.processes, given.max_steps, HERE / "model" / WEIGHTS
+    )
     train(plan)
     if not given.train_only:
         _export(given)
@@ -60,7 +71,7 @@ def _export(given: argparse.Namespace) -> None:
     from training.export import MODEL, export
 
     facts = export(given.folder, given.folder / "export")
-    print(f"{given.folder / 'export' / MODEL}: version {facts['version']}, {facts['bytes']} bytes, sha256 {facts['sha256']}")
+    print(f"{given.folder / 'export' / MODEL}: version {facts['version']}, {facts['bytes']} bytes")
 
 
 def _evaluate(given: argparse.Namespace) -> None:
@@ -88,7 +99,14 @@ def _sample(given: argparse.Namespace) -> None:
     print(write_sample(given.folder))
 
 
-COMMANDS = {"train": _train, "export": _export, "evaluate": _evaluate, "report": _report, "card": _card, "sample": _sample}
+COMMANDS = {
+    "train": _train,
+    "export": _export,
+    "evaluate": _evaluate,
+    "report": _report,
+    "card": _card,
+    "sample": _sample,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -32,8 +32,8 @@ def head(facts: dict[str, Any]) -> str:
     return f"""# Line reader of sohoa, version {facts["version"]}
 
 Reads one line of Vietnamese print from a grey crop. `{MODEL}`, {facts["bytes"]} bytes, SHA-256 `{facts["sha256"]}`.
-Trained from nothing on {facts["lines"]:,} generated lines in {facts["hours"]} hours with {facts["processes"]} processes of one thread
-(no GPU), seed {facts["seed"]}; {facts["parameters"]:,} parameters. No scan of a patient's record, real or otherwise, was used.
+Trained from nothing on {facts["lines"]:,} generated lines in {facts["hours"]} hours with {facts["processes"]} processes
+of one thread (no GPU), seed {facts["seed"]}; {facts["parameters"]:,} parameters. No patient's record was used.
 Made by `./run train`; the code is in `training/`."""
 
 
@@ -41,9 +41,10 @@ def use(facts: dict[str, Any], result: dict[str, Any]) -> str:
     speed = result.get("speed", {}).get("cpu_ms_a_line_of_width_190", "?")
     return f"""## Use
 
-Input `lines`: float32 [n, 1, {facts["height"]}, width], 0 paper to 1 ink, made by `training/inputs.py` (scaled to {facts["height"]} pixels, paper the
-85th percentile, ink the half-percent one). Output `log_probabilities` [n, width / {facts["stride"]}, {1 + len(facts["alphabet"])}]: CTC, class {facts["blank"]} blank, class k the
-k-th character of `alphabet` in the model's metadata. {speed} CPU ms for a line of width 190 on one thread."""
+Input `lines`: float32 [n, 1, {facts["height"]}, width], 0 paper to 1 ink, made by `training/inputs.py` (scaled to
+{facts["height"]} pixels, paper the 85th percentile, ink the half-percent one). Output `log_probabilities`
+[n, width / {facts["stride"]}, {1 + len(facts["alphabet"])}]: CTC, class {facts["blank"]} blank, class k the k-th
+character of `alphabet` in the model's metadata. {speed} CPU ms for a line of width 190 on one thread."""
 
 
 def texts(facts: dict[str, Any]) -> str:
@@ -62,7 +63,9 @@ def fonts(faces: list[dict[str, str]]) -> str:
     trained = [face for face in faces if face["use"] == "train"]
     held = ", ".join(face["name"] for face in faces if face["use"] != "train")
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(face["kind"] for face in trained).items())
-    licences = ", ".join(f"{name} ({count})" for name, count in Counter(face["licence"] for face in faces).most_common())
+    licences = ", ".join(
+        f"{name} ({count})" for name, count in Counter(face["licence"] for face in faces).most_common()
+    )
     return f"""## Fonts and their licences
 
 {len(trained)} faces trained on ({kinds}): `training/data/faces.csv`. Licences: {licences}.
@@ -75,7 +78,9 @@ def figures(result: dict[str, Any]) -> str:
     names = {"generated": "generated, unseen faces:", "pages": "pages by true boxes:"}
     for part, title in names.items():
         for name, m in sorted(result.get(part, {}).items()):
-            rows.append(f"| {title} {name} | {m['lines']} | {100 * m['exact']:.1f} % | {100 * m['low']:.1f}-{100 * m['high']:.1f} % | {100 * m['character_error_rate']:.2f} % |")
+            share, wrong = f"{100 * m['exact']:.1f} %", f"{100 * m['character_error_rate']:.2f} %"
+            span = f"{100 * m['low']:.1f}-{100 * m['high']:.1f} %"
+            rows.append(f"| {title} {name} | {m['lines']} | {share} | {span} | {wrong} |")
     return "\n".join(rows) if result else "## Figures\n\nNot measured yet."
 
 

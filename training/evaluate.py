@@ -83,7 +83,10 @@ def measured(pairs: list[tuple[str, str]]) -> dict[str, float]:
     low, high = interval(right, len(pairs))
     errors = sum(Levenshtein.distance(truth, read) for truth, read in pairs)
     return {
-        "lines": len(pairs), "exact": round(right / len(pairs), 4), "low": round(low, 4), "high": round(high, 4),
+        "lines": len(pairs),
+        "exact": round(right / len(pairs), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
         "character_error_rate": round(errors / sum(len(truth) for truth, _ in pairs), 4),
     }
 
@@ -111,5 +114,7 @@ def as_text(result: dict[str, Any]) -> str:
     rows = [f"version {result['version']}, {result['speed']['cpu_ms_a_line_of_width_190']} ms a line of width 190"]
     for part in ("generated", "pages"):
         for name, m in sorted(result.get(part, {}).items()):
-            rows.append(f"{part:9} {name:22} {m['lines']:5} lines {100 * m['exact']:5.1f} % exact ({100 * m['low']:.1f}-{100 * m['high']:.1f}), characters wrong {100 * m['character_error_rate']:.2f} %")
+            share = f"{100 * m['exact']:5.1f} % exact ({100 * m['low']:.1f}-{100 * m['high']:.1f})"
+            wrong = f"characters wrong {100 * m['character_error_rate']:.2f} %"
+            rows.append(f"{part:9} {name:22} {m['lines']:5} lines {share}, {wrong}")
     return "\n".join(rows)

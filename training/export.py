@@ -38,7 +38,13 @@ def export(folder: Path, target: Path) -> dict[str, Any]:
     model.load_state_dict(state["average"])
     facts = facts_of(state, parameters(model))
     write_model(model.eval(), target / MODEL, facts)
-    np.savez_compressed(target / WEIGHTS, **{name: value.half().numpy() if value.is_floating_point() else value.numpy() for name, value in state["average"].items()})
+    np.savez_compressed(
+        target / WEIGHTS,
+        **{
+            name: value.half().numpy() if value.is_floating_point() else value.numpy()
+            for name, value in state["average"].items()
+        },
+    )
     facts["sha256"] = hashlib.sha256((target / MODEL).read_bytes()).hexdigest()
     facts["bytes"] = (target / MODEL).stat().st_size
     if facts["bytes"] > LARGEST:
@@ -50,9 +56,17 @@ def export(folder: Path, target: Path) -> dict[str, Any]:
 def facts_of(state: dict[str, Any], size: int) -> dict[str, Any]:
     """What a user of the model must know; also written into the model file itself."""
     return {
-        "version": f"1.{state['lines'] // 1000}", "lines": state["lines"], "hours": round(state["seconds"] / 3600, 2),
-        "processes": state["processes"], "seed": state["seed"], "parameters": size, "texts": state["origin"],
-        "height": HEIGHT, "stride": STRIDE, "blank": 0, "alphabet": CHARACTERS,
+        "version": f"1.{state['lines'] // 1000}",
+        "lines": state["lines"],
+        "hours": round(state["seconds"] / 3600, 2),
+        "processes": state["processes"],
+        "seed": state["seed"],
+        "parameters": size,
+        "texts": state["origin"],
+        "height": HEIGHT,
+        "stride": STRIDE,
+        "blank": 0,
+        "alphabet": CHARACTERS,
     }
 
 
@@ -62,8 +76,13 @@ def write_model(model: LineReader, path: Path, facts: dict[str, Any]) -> None:
         warnings.simplefilter("ignore")
         plain = Path(folder) / "plain.onnx"
         torch.onnx.export(
-            model, (torch.zeros(1, 1, HEIGHT, 192),), str(plain), dynamo=False, opset_version=17,
-            input_names=["lines"], output_names=["log_probabilities"],
+            model,
+            (torch.zeros(1, 1, HEIGHT, 192),),
+            str(plain),
+            dynamo=False,
+            opset_version=17,
+            input_names=["lines"],
+            output_names=["log_probabilities"],
             dynamic_axes={"lines": {0: "lines", 3: "width"}, "log_probabilities": {0: "lines", 1: "columns"}},
         )
         logging.disable(logging.WARNING)  # onnxruntime advises a preprocessing that changes nothing here

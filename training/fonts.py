@@ -115,7 +115,7 @@ def _joined(name: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         whole = merge.Merger().merge([_bare(part) for part in parts])
-    except Exception as error:  # noqa: BLE001  (fontTools raises anything from AssertionError to KeyError on odd fonts)
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError, OSError, TTLibError) as error:
         raise BadFace(f"{name}: its subsets cannot be joined ({type(error).__name__}: {error})") from error
     whole.save(target.with_suffix(".part"))
     target.with_suffix(".part").replace(target)

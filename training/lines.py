@@ -23,8 +23,12 @@ Ink = NDArray[np.float32]  # 0 paper, 1 full ink
 HAND_SHARE = 0.33
 # quality -> (weight, smallest and largest em in pixels); small print at 150 dpi and scans weigh most
 QUALITIES = {
-    "clean": (14, 26, 46), "scan": (28, 18, 34), "hard": (26, 15, 25),
-    "fax": (14, 18, 34), "bilevel": (5, 20, 46), "photo": (13, 17, 34),
+    "clean": (14, 26, 46),
+    "scan": (28, 18, 34),
+    "hard": (26, 15, 25),
+    "fax": (14, 18, 34),
+    "bilevel": (5, 20, 46),
+    "photo": (13, 17, 34),
 }
 
 
@@ -119,7 +123,9 @@ def draw_text(text: str, face: Face, em: int, rng: Random, hardness: float) -> D
     return Drawn(ink, (margin, top, right, bottom), baseline, em)
 
 
-def _put(draw: ImageDraw.ImageDraw, text: str, left: float, baseline: float, font, rng: Random, spread: float, dance: float) -> float:  # type: ignore[no-untyped-def]
+def _put(
+    draw: ImageDraw.ImageDraw, text: str, left: float, baseline: float, font, rng: Random, spread: float, dance: float
+) -> float:  # type: ignore[no-untyped-def]
     """Write the text whole, by letter (spread) or by word (dance); the right end in pixels."""
     if not spread and not dance:
         draw.text((left, baseline), text, fill=255, font=font, anchor="ls")
@@ -168,7 +174,9 @@ def _slid(ink: Ink, rows: int) -> Ink:
     return moved
 
 
-def bend(ink: Ink, box: tuple[float, float, float, float], em: int, hand: bool, rng: Random, hardness: float) -> tuple[Ink, tuple[float, float, float, float]]:
+def bend(
+    ink: Ink, box: tuple[float, float, float, float], em: int, hand: bool, rng: Random, hardness: float
+) -> tuple[Ink, tuple[float, float, float, float]]:
     """Skew, slant and perspective that straightening left behind; the box is that of the bent line."""
     if rng.random() > (0.85 if hand else 0.6) * hardness:
         return ink, box
@@ -179,7 +187,9 @@ def bend(ink: Ink, box: tuple[float, float, float, float], em: int, hand: bool, 
     angle = np.radians(rng.uniform(-limit, limit))
     slant = rng.uniform(-0.12, 0.3) if hand else rng.uniform(-0.05, 0.05)
     middle = (height / 2, width / 2)
-    matrix = np.array([[rng.uniform(0.9, 1.1), -slant, slant * middle[0]], [np.tan(angle), 1, -np.tan(angle) * middle[1]], [0, 0, 1]])
+    matrix = np.array(
+        [[rng.uniform(0.9, 1.1), -slant, slant * middle[0]], [np.tan(angle), 1, -np.tan(angle) * middle[1]], [0, 0, 1]]
+    )
     matrix[0, 2] += 0.02 * width * rng.random()
     if rng.random() < 0.3:
         matrix[2, 0] = rng.uniform(-0.06, 0.06) / width
@@ -195,7 +205,10 @@ def cut(page: Gray, box: tuple[float, float, float, float], em: int, rng: Random
     left, top, right, bottom = box
     loose = em * (0.06 + 0.32 * hardness * rng.random() ** 2)
     top, bottom = top - loose * rng.uniform(-0.1, 1), bottom + loose * rng.uniform(-0.1, 1)
-    left, right = left - em * rng.uniform(-0.01, 0.5) * rng.random(), right + em * rng.uniform(-0.01, 0.6) * rng.random()
+    left, right = (
+        left - em * rng.uniform(-0.01, 0.5) * rng.random(),
+        right + em * rng.uniform(-0.01, 0.6) * rng.random(),
+    )
     height, width = page.shape
     x0, y0 = max(0, int(left)), max(0, int(top))
     x1, y1 = min(width, max(int(right) + 1, x0 + 4)), min(height, max(int(bottom) + 1, y0 + 8))

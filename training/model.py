@@ -50,9 +50,16 @@ class LineReader(nn.Module):
         super().__init__()
         first, second, third = WIDTHS
         self.picture = nn.Sequential(
-            nn.PixelUnshuffle(2), convolution(4, first), nn.ReLU(), Residual(first),
-            convolution(first, second, stride=2), nn.ReLU(), Residual(second),
-            convolution(second, third, stride=(2, 1)), nn.ReLU(), Residual(third),
+            nn.PixelUnshuffle(2),
+            convolution(4, first),
+            nn.ReLU(),
+            Residual(first),
+            convolution(first, second, stride=2),
+            nn.ReLU(),
+            Residual(second),
+            convolution(second, third, stride=(2, 1)),
+            nn.ReLU(),
+            Residual(third),
         )
         self.strip = nn.Sequential(nn.Linear(third * HEIGHT // 8, STRIP), nn.LayerNorm(STRIP))
         self.along = nn.Sequential(*(Along(STRIP) for _ in range(3)))

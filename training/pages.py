@@ -1,4 +1,4 @@
-"""Training, pages: crops of values from pages with exact truth, cut by their true boxes; wrapped values line by line."""
+"""Training, pages: values on pages with exact truth -> their crops by the true boxes; wrapped values line by line."""
 
 from __future__ import annotations
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from random import Random
 
 ROMAN = ("I", "II", "III", "IV", "V", "VI", "IA", "IB", "IIA", "IIB", "IIIA", "IIIB", "IIIC", "IVA", "IVB")
-TONELESS = ("b c ch d đ g gh h k kh l m n ng ngh nh p ph qu r s t th tr v x gi").split() + [""]
-RIMES = (
-    "a ai ao au ay ac ach am an ang anh ap at ă ăc ăm ăn ăng ăp ăt â âc âm ân âng âp ât âu ây e ec em en eng eo ep et ê"
-    " êch êm ên ênh êp êt êu i ia ich iêc iêm iên iêng iêp iêt iêu im in inh ip it iu o oa oai oan oang oanh oat oc oe oi"
-    " om on ong op ot ô ôc ôi ôm ôn ông ôp ôt ơ ơi ơm ơn ơp ơt u ua uân uât uc uê ui um un ung uôc uôi uôm uôn uông uôt"
-    " uơ up ut uy uya uyên uyêt uynh ư ưa ưc ưi ưm ưn ưng ươc ươi ươm ươn ương ươp ươt ưt ưu y yên yêu"
-).split()
+ONSETS = tuple(" b c ch d đ g gh h k kh l m n ng ngh nh p ph qu r s t th tr v x gi".split(" "))  # noqa: SIM905  (the first is none)
+RIMES = tuple(
+    (  # noqa: SIM905
+        "a ai ao au ay ac ach am an ang anh ap at ă ăc ăm ăn ăng ăp ăt â âc âm ân âng âp ât âu ây e ec em en eng eo ep"
+        " et ê êch êm ên ênh êp êt êu i ia ich iêc iêm iên iêng iêp iêt iêu im in inh ip it iu o oa oai oan oang oanh"
+        " oat oc oe oi om on ong op ot ô ôc ôi ôm ôn ông ôp ôt ơ ơi ơm ơn ơp ơt u ua uân uât uc uê ui um un ung uôc"
+        " uôi uôm uôn uông uôt uơ up ut uy uya uyên uyêt uynh ư ưa ưc ưi ưm ưn ưng ươc ươi ươm ươn ương ươp ươt ưt ưu"
+        " y yên yêu"
+    ).split()
+)
 STOPS = ("c", "ch", "p", "t")
+PREFIXES = ("BN", "HS", "MS", "SV", "GPB", "XN", "CT", "P.", "G")
+STAGED = ("giai đoạn", "độ", "típ", "nhóm", "Giai đoạn", "GĐ", "BI-RADS", "TIRADS")
+MARKERS = ("ER", "PR", "HER2", "Ki67", "CK7", "TTF-1", "P63")
+STRENGTHS = ("mg", "g", "mcg", "µg", "ml", "mg/ml", "UI", "%", "mg/5ml")
 MARKS = ("", "\u0300", "\u0301", "\u0309", "\u0303", "\u0323")
 CLOSED_MARKS = ("\u0301", "\u0323")
 UNITS_OF_DOSE = ("viên", "ống", "lọ", "gói", "chai", "tuýp", "túi", "ml", "mg", "g", "giọt", "UI", "vỉ", "hộp")
@@ -29,7 +36,7 @@ def syllable(rng: Random) -> str:
     rime = rng.choice(RIMES)
     mark = rng.choice(CLOSED_MARKS if rime.endswith(STOPS) else MARKS)
     at = tone_place(rime, rng)
-    return rng.choice(TONELESS) + rime[: at + 1] + mark + rime[at + 1 :]
+    return rng.choice(ONSETS) + rime[: at + 1] + mark + rime[at + 1 :]
 
 
 def tone_place(rime: str, rng: Random) -> int:
@@ -65,9 +72,7 @@ def code(rng: Random) -> str:
     shapes = (
         lambda: f"{year}{rng.choice('/-.')}{digits(rng, rng.choice((4, 5, 6)))}",
         lambda: digits(rng, rng.choice((6, 8, 10, 12))),
-        lambda: (
-            f"{rng.choice(('BN', 'HS', 'MS', 'SV', 'GPB', 'XN', 'CT', 'P.', 'G'))}{rng.choice(('', ' ', '-'))}{digits(rng, rng.choice((2, 3, 5, 8)))}"
-        ),
+        lambda: f"{rng.choice(PREFIXES)}{rng.choice(('', ' ', '-'))}{digits(rng, rng.choice((2, 3, 5, 8)))}",
         lambda: insurance(rng),
         lambda: insurance(rng),
         lambda: telephone(rng),
@@ -82,12 +87,8 @@ def code(rng: Random) -> str:
         lambda: f"{rng.randint(80, 190)}/{rng.randint(40, 110)}" + rng.choice(("", " mmHg", "mmHg")),
         lambda: stage(rng),
         lambda: stage(rng),
-        lambda: (
-            f"{rng.choice(('giai đoạn', 'độ', 'típ', 'nhóm', 'Giai đoạn', 'GĐ', 'BI-RADS', 'TIRADS'))} {rng.choice(ROMAN)}"
-        ),
-        lambda: (
-            f"{rng.choice(('ER', 'PR', 'HER2', 'Ki67', 'CK7', 'TTF-1', 'P63'))} ({rng.choice(('+', '-', '1+', '2+', '3+', '90%', '15%'))})"
-        ),
+        lambda: f"{rng.choice(STAGED)} {rng.choice(ROMAN)}",
+        lambda: f"{rng.choice(MARKERS)} ({rng.choice(('+', '-', '1+', '2+', '3+', '90%', '15%'))})",
         lambda: f"{rng.choice(('+', '-', '±', '<', '>', '≤', '≥', '~', '×'))}{rng.choice(('', ' '))}{number(rng)}",
         lambda: str(rng.randint(0, 99)),
         lambda: f"{rng.randint(1, 12)}/{rng.randint(1, 12)}",
@@ -119,7 +120,8 @@ def icd(rng: Random) -> str:
 def stage(rng: Random) -> str:
     prefix = rng.choice(("", "", "p", "c", "yp"))
     tumour = rng.choice(("Tis", "T0", "T1", "T1a", "T1c", "T2", "T2b", "T3", "T4", "T4b", "Tx"))
-    text = f"{prefix}{tumour}{rng.choice(('N0', 'N1', 'N1a', 'N2', 'N2b', 'N3', 'Nx'))}{rng.choice(('M0', 'M0', 'M1', 'Mx'))}"
+    nodes, spread = rng.choice(("N0", "N1", "N1a", "N2", "N2b", "N3", "Nx")), rng.choice(("M0", "M0", "M1", "Mx"))
+    text = f"{prefix}{tumour}{nodes}{spread}"
     return rng.choice((text, f"({text})", f"{rng.choice(ROMAN)} ({text})", f"giai đoạn {rng.choice(ROMAN)} ({text})"))
 
 
@@ -212,7 +214,7 @@ def laboratory(rng: Random, tests: list[tuple[str, str]], units: list[str]) -> s
 
 def drug(rng: Random, drugs: list[str]) -> str:
     """A drug with its strength, or how to take it."""
-    strength = f"{rng.choice((rng.randint(1, 1000), number(rng)))}{rng.choice(('', ' '))}{rng.choice(('mg', 'g', 'mcg', 'µg', 'ml', 'mg/ml', 'UI', '%', 'mg/5ml'))}"
+    strength = f"{rng.choice((rng.randint(1, 1000), number(rng)))}{rng.choice(('', ' '))}{rng.choice(STRENGTHS)}"
     dose = f"{rng.choice(('', '0'))}{rng.randint(1, 9)} {rng.choice(UNITS_OF_DOSE)}"
     shapes = (
         rng.choice(drugs),

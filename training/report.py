@@ -25,7 +25,9 @@ def write_report(folder: Path) -> Path:
     losses = [(float(r["lines"]), float(r["loss"])) for r in rows if r["loss"]]
     exact = [(float(r["lines"]), 100 * float(r["validation_exact"])) for r in rows if r["validation_exact"]]
     evaluation = folder / "export" / RESULT
-    figures = as_text(json.loads(evaluation.read_text(encoding="utf-8"))) if evaluation.exists() else "not evaluated yet"
+    figures = (
+        as_text(json.loads(evaluation.read_text(encoding="utf-8"))) if evaluation.exists() else "not evaluated yet"
+    )
     last = rows[-1] if rows else {"lines": 0, "hours": 0, "cpu_hours": 0}
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Training of the line reader</title>
 <body style="font-family: sans-serif; max-width: {WIDTH}px; margin: 2em auto">
@@ -50,11 +52,14 @@ def curve(points: list[tuple[float, float]], ceiling: float | None = None) -> st
     x_of = lambda x: EDGE + (WIDTH - 2 * EDGE) * x / most_x  # noqa: E731
     y_of = lambda y: TALL - EDGE + (2 * EDGE - TALL) * min(1.0, y / most_y)  # noqa: E731
     path = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in points)
-    marks = "".join(
-        f'<text x="4" y="{y_of(y):.0f}">{y:.3g}</text><line x1="{EDGE}" x2="{WIDTH - EDGE}" y1="{y_of(y):.0f}" y2="{y_of(y):.0f}" stroke="#ddd"/>'
+    grid = [
+        f'<text x="4" y="{y_of(y):.0f}">{y:.3g}</text>'
+        f'<line x1="{EDGE}" x2="{WIDTH - EDGE}" y1="{y_of(y):.0f}" y2="{y_of(y):.0f}" stroke="#ddd"/>'
         for y in np.linspace(0, most_y, 5)
-    ) + "".join(f'<text x="{x_of(x):.0f}" y="{TALL - 14}">{x / 1000:.0f}k</text>' for x in np.linspace(0, most_x, 6))
-    return f'<svg viewBox="0 0 {WIDTH} {TALL}" font-size="12">{marks}<polyline points="{path}" fill="none" stroke="#06c" stroke-width="1.5"/></svg>'
+    ]
+    below = [f'<text x="{x_of(x):.0f}" y="{TALL - 14}">{x / 1000:.0f}k</text>' for x in np.linspace(0, most_x, 6)]
+    line = f'<polyline points="{path}" fill="none" stroke="#06c" stroke-width="1.5"/>'
+    return f'<svg viewBox="0 0 {WIDTH} {TALL}" font-size="12">{"".join(grid + below)}{line}</svg>'
 
 
 def write_sample(folder: Path, count: int = 90) -> Path:

@@ -209,23 +209,15 @@ def _name(rng: Random, sources: Sources) -> str:
 
 
 def _address(rng: Random, sources: Sources) -> str:
-    place = lambda: " ".join(
-        filter(
-            None,
-            (
-                rng.choice(sources.address_words) if rng.random() < 0.6 else "",
-                rng.choice(
-                    (
-                        rng.choice(sources.places),
-                        rng.choice(sources.givens),
-                        str(rng.randint(1, 30)),
-                        " ".join(phrases.syllable(rng).capitalize() for _ in range(2)),
-                    )
-                ),
-            ),
-        )
-    )
-    return rng.choice((", ", ", ", ", ", " - ", " ")).join(place() for _ in range(rng.choice((1, 2, 3, 3))))
+    parts = [_place(rng, sources) for _ in range(rng.choice((1, 2, 3, 3)))]
+    return rng.choice((", ", ", ", ", ", " - ", " ")).join(parts)
+
+
+def _place(rng: Random, sources: Sources) -> str:
+    """'Xã Bình Khê', 'Quảng Ninh', 'Tổ 12', often with a name that is no place."""
+    made = " ".join(phrases.syllable(rng).capitalize() for _ in range(2))
+    name = rng.choice((rng.choice(sources.places), rng.choice(sources.givens), str(rng.randint(1, 30)), made))
+    return f"{rng.choice(sources.address_words)} {name}" if rng.random() < 0.6 else name
 
 
 def _label(rng: Random, sources: Sources) -> str:

@@ -75,7 +75,9 @@ def train(plan: Plan) -> None:
 
 def _work(rank: int, plan: Plan, meeting: str) -> None:
     """One process: its share of every batch; process 0 also keeps time, log, average and checkpoints."""
-    logging.basicConfig(level=logging.INFO if rank == 0 else logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(
+        level=logging.INFO if rank == 0 else logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -104,7 +106,9 @@ class Run:
         self.average = copy.deepcopy(self.model)
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW([{"params": decayed}, {"params": plain, "weight_decay": 0.0}], lr=RATE, weight_decay=DECAY)
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}], lr=RATE, weight_decay=DECAY
+        )
         self.steps = self.lines = self.fresh_steps = 0
         self.seconds = self.cpu_seconds = 0.0
         self.losses: list[float] = []
@@ -115,8 +119,15 @@ class Run:
         faces = load_faces()
         sources = load_sources()
         if rank == 0:
-            log.info("%d faces, %d to measure on; texts: %s", len(faces), sum(f.held_out for f in faces), sources.origin)
-        run = cls(rank, plan, Generator(sources, [f for f in faces if not f.held_out]), Generator(sources, [f for f in faces if f.held_out]))
+            log.info(
+                "%d faces, %d to measure on; texts: %s", len(faces), sum(f.held_out for f in faces), sources.origin
+            )
+        run = cls(
+            rank,
+            plan,
+            Generator(sources, [f for f in faces if not f.held_out]),
+            Generator(sources, [f for f in faces if f.held_out]),
+        )
         state = checkpoints.load_newest(plan.folder) if plan.resume else None
         if state:
             run.restore(state)
@@ -214,7 +225,13 @@ class Run:
         self.cpu_seconds = self.cpu_before + time.process_time()
         path = checkpoints.save(self.plan.folder, self.steps, self.state())
         self.saved = time.monotonic()
-        log.info("%s: %d lines, %.2f h, %.1f %% of unseen faces exact", path.name, self.lines, self.seconds / 3600, 100 * exact)
+        log.info(
+            "%s: %d lines, %.2f h, %.1f %% of unseen faces exact",
+            path.name,
+            self.lines,
+            self.seconds / 3600,
+            100 * exact,
+        )
 
     def finish(self) -> None:
         if self.rank == 0:
@@ -227,7 +244,9 @@ class Run:
         loss = f"{np.mean(self.losses):.6f}" if self.losses else ""
         hours = f"{self.seconds / 3600:.5f}", f"{(self.cpu_before + time.process_time()) / 3600:.5f}"
         with (self.plan.folder / "log.csv").open("a", newline="") as file:
-            csv.writer(file).writerow((self.steps, self.lines, *hours, f"{speed:.1f}", f"{self.rate():.6f}", loss, validation))
+            csv.writer(file).writerow(
+                (self.steps, self.lines, *hours, f"{speed:.1f}", f"{self.rate():.6f}", loss, validation)
+            )
         self.losses.clear()
 
     def validation(self) -> float:
@@ -245,9 +264,17 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         return {
-            "model": self.model.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "steps": self.steps, "lines": self.lines, "seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "seed": self.plan.seed,
-            "processes": self.plan.processes, "hours": self.plan.hours, "origin": dict(self.generator.sources.origin),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+            "lines": self.lines,
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "seed": self.plan.seed,
+            "processes": self.plan.processes,
+            "hours": self.plan.hours,
+            "origin": dict(self.generator.sources.origin),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -264,10 +291,20 @@ def to_batch(pairs: list[tuple[np.ndarray, str]]) -> Batch:
     lines, texts = zip(*pairs, strict=True)
     classes = [to_classes(text) for text in texts]
     widths = torch.tensor([-(-line.shape[1] // STRIDE) for line in lines])
-    return torch.from_numpy(stack(list(lines))), torch.tensor(sum(classes, [])), widths, torch.tensor(list(map(len, classes)))
+    return (
+        torch.from_numpy(stack(list(lines))),
+        torch.tensor(sum(classes, [])),
+        widths,
+        torch.tensor(list(map(len, classes))),
+    )
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Exported half-precision weights as the model takes them."""
     with np.load(path) as arrays:
-        return {name: torch.from_numpy(arrays[name].astype(np.float32) if arrays[name].dtype == np.float16 else arrays[name]) for name in arrays.files}
+        return {
+            name: torch.from_numpy(
+                arrays[name].astype(np.float32) if arrays[name].dtype == np.float16 else arrays[name]
+            )
+            for name in arrays.files
+        }

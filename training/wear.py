@@ -62,7 +62,10 @@ def photo(ink: Ink, rng: Random, noise: np.random.Generator, hardness: float) ->
 def fax(ink: Ink, rng: Random, noise: np.random.Generator, hardness: float) -> Gray:
     """Black and white through a rough threshold, with specks and lost lines."""
     rough = cv2.GaussianBlur(noise.normal(0, 60, ink.shape).astype(np.float32), (0, 0), rng.uniform(0.7, 1.1))
-    page = _blurred(255 * (1 - ink * rng.uniform(0.75, 1)), rng.uniform(0.4, 0.95)) + rough * rng.uniform(0, 1.1) * hardness
+    page = (
+        _blurred(255 * (1 - ink * rng.uniform(0.75, 1)), rng.uniform(0.4, 0.95))
+        + rough * rng.uniform(0, 1.1) * hardness
+    )
     black = page < rng.uniform(125, 195)
     black |= noise.random(ink.shape) < rng.choice((0, 0.0003, 0.003)) * hardness
     if rng.random() < 0.1 * hardness:
@@ -110,7 +113,9 @@ def _behind(ink: Ink, rng: Random, depth: float) -> Ink | float:
     """The reverse side shining through: the line itself mirrored and blurred, lighter."""
     if rng.random() > 0.25:
         return 1.0
-    return 1 - rng.uniform(0.02, depth) * cv2.GaussianBlur(np.roll(ink[:, ::-1], rng.randrange(1, 30), axis=0), (0, 0), 2)
+    return 1 - rng.uniform(0.02, depth) * cv2.GaussianBlur(
+        np.roll(ink[:, ::-1], rng.randrange(1, 30), axis=0), (0, 0), 2
+    )
 
 
 def _crease(shape: tuple[int, ...], rng: Random) -> Ink:
