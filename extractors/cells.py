@@ -3,6 +3,7 @@
 import re
 
 from extractors.fields import Found
+from extractors.rows import halves
 from records.pages import Word
 
 STRENGTH = re.compile(
@@ -31,17 +32,9 @@ def drug_and_strength(field: str, words: list[Word], method: str) -> list[Found]
     drug, strength = words[:first], words[first:]
     if starts[first] < cut:  # glued: 'Metformin850mg'
         glued = words[first]
-        share = (cut - starts[first]) / len(glued.text)
-        middle = glued.box.left + share * glued.box.width
-        drug = [
-            *drug,
-            Word(
-                text=text[starts[first] : cut],
-                confidence=glued.confidence,
-                box=glued.box.model_copy(update={"right": middle}),
-            ),
-        ]
-        strength = [glued.model_copy(update={"text": glued.text[cut - starts[first] :]}), *words[first + 1 :]]
+        at = cut - starts[first]
+        left, right = halves(glued, glued.text[:at], glued.text[at:])
+        drug, strength = [*drug, left], [right, *words[first + 1 :]]
     parts = [(drug, "drug"), (strength, "strength")]
     return [Found(f"{field}.{name}", name, method, (tuple(part),)) for part, name in parts if part]
 
@@ -51,7 +44,7 @@ def quantity_and_unit(field: str, words: list[Word], method: str) -> list[Found]
     head, tail = words[:1], words[1:]
     glued = QUANTITY.match(head[0].text) if head else None
     if glued and glued[2].strip() and not tail:
-        part = head[0].model_copy(update={"text": glued[2].strip()})
-        head, tail = [head[0].model_copy(update={"text": glued[1]})], [part]
+        left, right = halves(head[0], glued[1], glued[2].strip())
+        head, tail = [left], [right]
     found = [Found(f"{field}.quantity", "integer", method, (tuple(head),))]
     return found + ([Found(f"{field}.unit", "unit", method, (tuple(tail),))] if tail else [])

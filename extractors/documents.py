@@ -1,5 +1,6 @@
 """Stage 4, extractors.documents: tell what form a page is by its title and labels, and group pages into documents."""
 
+import re
 from dataclasses import dataclass
 
 from rapidfuzz import fuzz
@@ -11,7 +12,12 @@ from records.document_types import DocumentType
 TITLE_ZONE = 0.45  # titles stand in the upper part of the page
 CAPITALS = 0.6
 TITLE_LIKE = 86.0
+SHORT_TITLE = 9  # folded letters
 OTHER = "other"
+
+
+# 'SỐ BỆNH ÁN: 2019/123' in capitals is a label, not the title BỆNH ÁN.
+NUMBER_LABEL = re.compile(r"^(?:so|ma)(?:hoso)?benhan\w*\d")
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,8 @@ def _by_title(rows: list[Row], height: float, types: dict[str, DocumentType]) ->
         for kind in types.values():
             for title in kind.titles:
                 anchor = fold(title)
-                like = fuzz.partial_ratio(anchor, text) if len(text) >= 0.8 * len(anchor) else 0.0
-                whole = abs(len(text) - len(anchor)) <= 2  # the title is all there is on its row
-                if like < (TITLE_LIKE if len(anchor) > 9 or whole else 97):
+                like = _title_like(anchor, text)
+                if like < TITLE_LIKE:
                     continue
                 weight = len(anchor) * (like / 100) ** 4
                 if best is None or weight > best[0]:
@@ -45,9 +50,18 @@ def _by_title(rows: list[Row], height: float, types: dict[str, DocumentType]) ->
     return best[1] if best else None
 
 
+def _title_like(anchor: str, text: str) -> float:
+    """How well a title shows in a row, 0..100; a short one must be all of it, or be there without a slip."""
+    if len(text) < 0.8 * len(anchor):
+        return 0.0
+    if len(anchor) > SHORT_TITLE:
+        return float(fuzz.partial_ratio(anchor, text))
+    return 100.0 if anchor in text else float(fuzz.ratio(anchor, text))
+
+
 def _title_texts(rows: list[Row], height: float) -> list[str]:
     """Folded text of rows in capitals near the top, alone and joined with the next one."""
-    upper = [r for r in rows if r.middle < TITLE_ZONE * height]
+    upper = [r for r in rows if r.middle < TITLE_ZONE * height and not NUMBER_LABEL.search(fold(r.text))]
     capital = [_in_capitals(r.text) for r in upper]
     texts = [fold(r.text) for r, big in zip(upper, capital, strict=True) if big]
     pairs = [

@@ -5,7 +5,6 @@ number alike, the text alike, and the registered pixels alike.
 """
 
 import re
-from collections import Counter
 from typing import Any
 
 import cv2
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
+from extractors.rows import page_to_rows
 from records.pages import PageImage, PageText
 
 NEAR_BITS = 14  # of 64
@@ -31,14 +31,17 @@ def may_be_same(one: PageImage, other: PageImage) -> bool:
 
 
 def same_text(one: PageText, other: PageText) -> bool:
-    """Every number alike, however the reader split its lines, and nearly all text alike."""
-    numbers, others = Counter(DIGITS.findall(one.text)), Counter(DIGITS.findall(other.text))
-    if sum(numbers.values()) < FEWEST_NUMBERS or "".join(sorted(numbers.elements())) != "".join(
-        sorted(others.elements())
-    ):
+    """Every number alike, however the reader split it, in the same order; and nearly all text alike."""
+    numbers, others = _numbers_in_order(one), _numbers_in_order(other)
+    if len(numbers) < FEWEST_NUMBERS or "".join(numbers) != "".join(others):
         return False
     a, b = ("".join(sorted(t.text.split())) for t in (one, other))
     return bool(Levenshtein.normalized_similarity(a, b) >= TEXT_ALIKE)
+
+
+def _numbers_in_order(page: PageText) -> list[str]:
+    """All runs of digits, row by row from the top, left to right: two results exchanged make another sheet."""
+    return [number for row in page_to_rows(page) for number in DIGITS.findall(row.text)]
 
 
 def same_picture(one: tuple[PageImage, NDArray[Any]], other: tuple[PageImage, NDArray[Any]]) -> bool:

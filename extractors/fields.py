@@ -14,6 +14,10 @@ WRAPS = {
     "insurance_card": 2, "birth_date": 2,
 }  # fmt: skip
 REACH = {"person_name": 2.2, "long_text": 1.6}  # how far below a wrapped row may begin, in letter heights
+RUNNING = ("long_text", "text", "address")
+DATED = ("moment", "date", "birth_date")
+OF_LETTERHEAD = ("address", "phone")  # the hospital's own stand above the title under the same labels
+YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 LINE_HEIGHT = 1.5  # of a printed line, in typical word heights
 SIGNED = re.compile(r"ngay.{0,12}thang.{0,8}nam")
 
@@ -69,7 +73,10 @@ def find_fields(rows: list[Row], document_type: DocumentType, em: float, rulings
         if spec is None:
             continue
         found = page.value_of(hit, spec)
-        if found and any(c.isalnum() for c in found.raw) and hit.weight > best.get(hit.field, (0.0, found))[0]:
+        if not found or not any(c.isalnum() for c in found.raw):
+            continue
+        bar = best[hit.field][0] if hit.field in best else 0.0
+        if hit.weight > bar or (hit.weight == bar and spec.kind in OF_LETTERHEAD):
             best[hit.field] = hit.weight, found
     return [found for _, found in best.values()]
 
@@ -141,7 +148,7 @@ class _Page:
         if row is None or self._labels_in(row, hit.box.left - self.em, right):
             return []
         words = tuple(w for w in self.rows[row].words if hit.box.left - self.em < w.box.left < right)
-        if not words or words[0].box.left > hit.box.right + 4 * self.em or SIGNED.search(fold(self.rows[row].text)):
+        if not words or words[0].box.left > hit.box.right + 4 * self.em or _is_signature(words, spec):
             return []
         return [words, *self._continued(hit, words, right, spec, row)]
 
@@ -154,13 +161,11 @@ class _Page:
         taken: list[tuple[Word, ...]] = []
         while len(taken) + 1 < WRAPS.get(spec.kind, 1):
             found = self._next_row(index, bottom, REACH.get(spec.kind, 1.4))
-            if found is None or self._ends_form(found):
+            if found is None or self._ends_form(found, spec):
                 break
-            margin = (
-                hit.box.left - 2 * self.em
-                if right == float("inf") and spec.kind in ("long_text", "text", "address")
-                else left
-            )
+            if spec.kind in DATED and YEAR.search(" ".join(w.text for row in (words, *taken) for w in row)):
+                break
+            margin = self._wrap_margin(hit) if spec.kind in RUNNING else left
             if self._labels_in(found, min(margin, hit.box.left), right):
                 break
             more = tuple(w for w in self.rows[found].words if margin <= w.box.left < right)
@@ -174,6 +179,11 @@ class _Page:
             index, bottom = found, max(w.box.bottom for w in more)
         return taken
 
+    def _wrap_margin(self, hit: LabelHit) -> float:
+        """How far left a wrapped row of running text may begin: its label, or further where nothing is before it."""
+        first = not any(h.row == hit.row and h.first < hit.first for h in self.hits)
+        return hit.box.left - (2 if first else 0.7) * self.em
+
     def _next_row(self, index: int, bottom: float, reach: float) -> int | None:
         """The next row, when it begins within `reach` letter heights below."""
         for i in range(index + 1, len(self.rows)):
@@ -186,12 +196,17 @@ class _Page:
     def _labels_in(self, row: int, left: float, right: float) -> bool:
         return any(h.row == row and h.box.right > left and h.box.left < right for h in self.hits)
 
-    def _ends_form(self, row: int) -> bool:
+    def _ends_form(self, row: int, spec: FieldSpec) -> bool:
         """True for the place-and-date line and for headings in capitals over signatures."""
         text = self.rows[row].text
         letters = [c for c in text if c.isalpha()]
         shouting = len(letters) > 6 and sum(c.isupper() for c in letters) > 0.85 * len(letters) and len(text) > 25
-        return bool(SIGNED.search(fold(text))) or shouting
+        return _is_signature(self.rows[row].words, spec) or shouting
+
+
+def _is_signature(words: tuple[Word, ...], spec: FieldSpec) -> bool:
+    """True for the place-and-date line; a date in words below its own label is none."""
+    return spec.kind not in DATED and bool(SIGNED.search(fold(" ".join(w.text for w in words))))
 
 
 def _without_specks(rows: list[tuple[Word, ...]]) -> tuple[tuple[Word, ...], ...]:

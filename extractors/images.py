@@ -18,6 +18,7 @@ Matrix = NDArray[np.float64]
 
 WORKING_LONG_SIDE_PX = 3400  # about 290 dpi on A4: Tesseract reads best when capitals are some 30 px high
 THUMB_LONG_SIDE_PX = 1200
+FEWEST_LETTERS = 4  # two short words on an empty page may be the most important ones of the file
 
 
 class Orientation(Protocol):
@@ -167,7 +168,7 @@ def _verticals(down: NDArray[Any], em: int) -> tuple[tuple[int, int, int], ...]:
 
 
 def ink_share(text: Gray) -> tuple[float, bool]:
-    """Share of ink, and whether the page is blank: fewer than a handful of letter-sized marks away from the edges."""
+    """Share of ink, and whether the page is blank: fewer than a few letter-sized marks away from the edges."""
     height, width = text.shape
     inner = text[int(0.03 * height) : int(0.97 * height), int(0.03 * width) : int(0.97 * width)]
     dark = (inner < 140).astype(np.uint8)
@@ -177,7 +178,7 @@ def ink_share(text: Gray) -> tuple[float, bool]:
     letters = (
         int(((tall > 0.35 * em) & (tall < 4 * em) & (wide > 0.1 * em) & (wide < 6 * em)).sum()) if count > 1 else 0
     )
-    return float(dark.mean()), letters < 12
+    return float(dark.mean()), letters < FEWEST_LETTERS
 
 
 def fingerprint(text: Gray) -> str:

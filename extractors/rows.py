@@ -62,19 +62,27 @@ def letter_height(segments: list[list[Word]]) -> float:
 
 def _clean(line: Line) -> list[Word]:
     words = [w for word in line.words for w in _split(word)]
-    return [w for w in words if not LEADER.match(w.text) and not (SPECK.match(w.text) and w.confidence < 0.8)]
+    return [w for w in words if not LEADER.match(w.text) and not _is_speck(w)]
+
+
+def _is_speck(word: Word) -> bool:
+    """A mark that stands for nothing: a lone dot or stroke, or what the reader itself hardly believes."""
+    if SPECK.match(word.text):
+        return word.confidence < 0.8
+    letters = sum(c.isalnum() for c in word.text)
+    return word.confidence < (0.5 if letters == 0 and "%" not in word.text else 0.2 if letters <= 2 else 0.0)
 
 
 def _split(word: Word) -> list[Word]:
     for pattern in (GLUED_NUMBER, GLUED_LABEL):
         if found := pattern.match(word.text):
-            left, right = _halves(word, found[1], found[2])
+            left, right = halves(word, found[1], found[2])
             return [*_split(left), *_split(right)]
     return [word]
 
 
-def _halves(word: Word, first: str, second: str) -> tuple[Word, Word]:
-    """The word cut where its text is cut, as if all letters were equally wide."""
+def halves(word: Word, first: str, second: str) -> tuple[Word, Word]:
+    """A word cut where its text is cut, as if all letters were equally wide."""
     cut = word.box.left + word.box.width * len(first) / len(word.text)
     left = Word(text=first, confidence=word.confidence, box=word.box.model_copy(update={"right": cut}))
     return left, Word(text=second, confidence=word.confidence, box=word.box.model_copy(update={"left": cut}))

@@ -161,9 +161,12 @@ def _grid_cells(body: list[Row], columns: list[_Column], spec: TableSpec, em: fl
             continue
         alone = len(names) == 1
         if alone and lines and "index" not in cells and row.box.top - bottom < 0.9 * em and len(lines[-1]) > 1:
+            text = " ".join(w.text for words in cells.values() for w in words)
+            if text.isupper() and sum(c.isalpha() for c in text) > 3:
+                continue  # a section title, such as HUYẾT HỌC
             for name, words in cells.items():
                 lines[-1].setdefault(name, []).append(words)
-        elif not alone and sum(c.isalpha() for w in cells.get(spec.row_key, []) for c in w.text) >= 2:
+        elif not alone and sum(c.isalnum() for w in cells.get(spec.row_key, []) for c in w.text) >= 2:
             lines.append({name: [words] for name, words in (cells | _peeked(row, columns, names, em, peek)).items()})
         bottom = row.box.bottom
     kinds: dict[str, str] = {c.spec.name: c.spec.kind for c in columns}

@@ -6,13 +6,13 @@ What is decided here is written by `pipeline.steps`; nothing here touches a data
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from records.base import Frozen
 from records.document_types import DocumentType
 from records.documents import Document, FieldReading, FieldValue, Issue, PageReading, ValidatedDocument, Verdict
-from transformers.identity import IdentityState, guard, page_identity
+from transformers.identity import IdentityState, PageIdentity, guard, page_identity
 from transformers.values import readings_to_values
 from validation.verdicts import validate
 
@@ -23,10 +23,14 @@ ROW = re.compile(r"^(\w+)\[(\d+)\]\.(\w+)$")
 
 
 class FilePage(Frozen):
-    """A page of a file, in file order, neither blank nor a duplicate."""
+    """A page of a file, in file order, neither blank nor a duplicate.
+
+    `follows`: the page before it in the scan is of this file too, nothing between them is missing.
+    """
 
     page_id: str
     reading: PageReading
+    follows: bool = True
 
 
 class AssembledFile(Frozen):
@@ -48,10 +52,10 @@ def assemble_file(
     icd10_path: Path | None = None,
 ) -> AssembledFile:
     """Documents of one file with their verdicts. `registry`: field -> what the hospital's list says of this file."""
-    groups = group_pages(pages)
-    values = {group[0].page_id: document_values(group, types) for group in groups}
-    identity = guard([page_identity(p.page_id, _of_page(values, p.page_id)) for p in pages], registry)
+    identity = guard([_identity_of(p, types) for p in pages], registry)
     ours = {p for p, state in identity.items() if state is not IdentityState.CONFLICT}
+    groups = group_pages(pages, ours)
+    values = {group[0].page_id: document_values(group, types) for group in groups}
     told: dict[str, str] = {}
     documents = []
     for group in groups:
@@ -73,15 +77,31 @@ def assemble_file(
     )
 
 
-def group_pages(pages: Sequence[FilePage]) -> list[list[FilePage]]:
-    """Pages of one form together: a page without its own title, and of no other kind, goes on from the last."""
+def _identity_of(page: FilePage, types: Mapping[str, DocumentType]) -> PageIdentity:
+    """What this page alone says of its patient, whatever document it is put into."""
+    values = readings_to_values(page.reading.readings, types[page.reading.document_type])
+    return page_identity(page.page_id, values, page.follows)
+
+
+def group_pages(pages: Sequence[FilePage], ours: Collection[str] | None = None) -> list[list[FilePage]]:
+    """Pages of one form together: a page without its own title, and of no other kind, goes on from the last.
+
+    A page that seems to be another patient's (not in `ours`; None: all are) never shares a document with one that
+    is not.
+    """
+    own = {p.page_id for p in pages} if ours is None else ours
     groups: list[list[FilePage]] = []
     for page in pages:
-        if groups and not page.reading.titled and page.reading.document_type in (OTHER, group_type(groups[-1])):
+        if groups and _goes_on(groups[-1], page) and (page.page_id in own) == (groups[-1][0].page_id in own):
             groups[-1].append(page)
         else:
             groups.append([page])
     return groups
+
+
+def _goes_on(group: Sequence[FilePage], page: FilePage) -> bool:
+    """Whether a page without a title may belong to the form before it."""
+    return page.follows and not page.reading.titled and page.reading.document_type in (OTHER, group_type(group))
 
 
 def group_type(group: Sequence[FilePage]) -> str:
@@ -177,10 +197,6 @@ def _document(file_id: str, group: Sequence[FilePage], kind: DocumentType, value
     return Document(
         document_id=key, file_id=file_id, document_type=kind.id, edition=edition_on(kind, values), page_ids=page_ids
     )
-
-
-def _of_page(values: Mapping[str, Sequence[FieldValue]], page_id: str) -> list[FieldValue]:
-    return [v for found in values.values() for v in found if v.reading.page_id == page_id]
 
 
 def _row_counts(readings: Mapping[str, FieldReading]) -> Counter[str]:

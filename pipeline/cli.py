@@ -24,6 +24,7 @@ registry_app = typer.Typer(help="Patients and stays of the hospital.", no_args_i
 target_app = typer.Typer(help="Named deadlines with their legal basis and scope.", no_args_is_help=True)
 decision_app = typer.Typer(help="The director's decisions.", no_args_is_help=True)
 batch_app = typer.Typer(help="Batches of scans.", no_args_is_help=True)
+facility_app = typer.Typer(help="The hospitals whose paper is converted.", no_args_is_help=True)
 review_app = typer.Typer(help="What the machine doubts.", no_args_is_help=True)
 codes_app = typer.Typer(help="Code lists of the Ministry.", no_args_is_help=True)
 app.add_typer(registry_app, name="registry")
@@ -32,6 +33,7 @@ app.add_typer(decision_app, name="decision")
 app.add_typer(batch_app, name="batch")
 app.add_typer(codes_app, name="codes")
 app.add_typer(review_app, name="review")
+app.add_typer(facility_app, name="facility")
 
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -65,8 +67,8 @@ def migrate(
     from pipeline.settings import settings
     from reporting import batch as report
 
-    if json_file and not json_file.resolve().parent.is_dir():
-        raise SohoaError(f"{json_file.parent} is not a folder; make it first, the result is to be written there.")
+    if json_file and (json_file.is_dir() or not json_file.resolve().parent.is_dir()):
+        raise SohoaError(f"{json_file} cannot be written; give the path of a file in a folder that exists.")
     wanted = wanted_batch(folder, batch, facility, file_boundary)
     result = migrate_folder(wanted, workers or settings().workers, err, reread)
     if json_file:
@@ -103,6 +105,19 @@ def serve() -> None:
     make_ready()
     prepare(settings())
     serve_airflow(settings())
+
+
+@facility_app.command("add")
+def facility_add(code: str, name: str) -> None:
+    """Enter a hospital by the code its batches carry; its name may be corrected by adding it again."""
+    from sqlalchemy.dialects.postgresql import insert
+
+    from pipeline.tables import facility
+
+    row = insert(facility).values(facility_id=code, name=name)
+    with _ready_engine().begin() as conn:
+        conn.execute(row.on_conflict_do_update(index_elements=["facility_id"], set_={"name": name}))
+    out.print(f"Facility {code} stands.")
 
 
 @app.command()
@@ -142,7 +157,7 @@ def registry_load(file: Path, facility: Facility = "") -> None:
         counts = registry.load_registry(conn, file, _facility(facility))
     out.print(f"{counts.patients} patients, {counts.stays} stays; {counts.changed} rows written.")
     if counts.ignored:
-        out.print("Headings that nobody reads: " + ", ".join(counts.ignored))
+        print("Headings that nobody reads: " + ", ".join(counts.ignored))
 
 
 @registry_app.command("missing")
@@ -203,7 +218,7 @@ def decision_add(
         targets.add_decision(
             conn, targets.Decision(decision_id=decision_id, number=number, signed_on=_day(signed_on), scope=scope)
         )
-    out.print(f"Decision {number} of {signed_on} stands.")
+    print(f"Decision {number} of {signed_on} stands.")
 
 
 @batch_app.command("create")
@@ -217,7 +232,7 @@ def batch_create(
     wanted = wanted_batch(folder, batch, facility, file_boundary)
     with _ready_engine().begin() as conn:
         ledger.open_batch(conn, wanted)
-    out.print(wanted.batch_id)
+    print(wanted.batch_id)
 
 
 @batch_app.command("list")

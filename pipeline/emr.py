@@ -22,10 +22,11 @@ from records.states import PageState
 
 log = structlog.get_logger()
 SHOWN = ("confirmed", "inherited")
+HELD = "held"
 
 
 def load_batch(batch_id: str) -> int:
-    """Load every assembled document whose file is not stopped; the number of documents loaded now."""
+    """Load every assembled document whose file the guard has not stopped; the number of documents loaded now."""
     with engine(settings(), "pipeline").connect() as conn:
         facility = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
         ids = conn.scalars(_assembled(batch_id)).all()
@@ -37,7 +38,9 @@ def load_batch(batch_id: str) -> int:
 def _assembled(batch_id: str):  # type: ignore[no-untyped-def]
     return (
         select(page.c.document_id)
-        .where(page.c.batch_id == batch_id, page.c.state == PageState.ASSEMBLED.value, page.c.document_id.is_not(None))
+        .join(document, document.c.document_id == page.c.document_id)
+        .join(file, file.c.file_id == document.c.file_id)
+        .where(page.c.batch_id == batch_id, page.c.state == PageState.ASSEMBLED.value, file.c.state != HELD)
         .group_by(page.c.document_id)
         .order_by(page.c.document_id)
     )

@@ -65,10 +65,8 @@ def _assemble(batch_id: str, facility: str, label: str, pages: list[ReadPage], c
             ledger.move(conn, page_id, PageState.READ, PageState.DUPLICATE, duplicate_of=first)
         known = _known(conn, facility, kept)
         icd10 = settings().home / "codes" / "icd10.csv"
-        found = assemble_file(
-            file_id, [FilePage(page_id=p.row["page_id"], reading=p.reading) for p in kept], document_types(), known,
-            icd10 if icd10.exists() else None,
-        )  # fmt: skip
+        in_order = _in_order(pages, kept)
+        found = assemble_file(file_id, in_order, document_types(), known, icd10 if icd10.exists() else None)
         _store_file(conn, batch_id, facility, label, pages[0].row["receipt_id"], found)
         settled = decided_documents(conn, batch_id)
         for validated in found.documents:
@@ -76,6 +74,19 @@ def _assemble(batch_id: str, facility: str, label: str, pages: list[ReadPage], c
                 store_document(conn, batch_id, validated)
         note_issues(conn, batch_id, found)
         _move_pages(conn, kept, found)
+
+
+def _in_order(pages: Sequence[ReadPage], kept: Sequence[ReadPage]) -> list[FilePage]:
+    """The pages kept, each told whether the one before it in its scan was read too (blank and doubled ones were)."""
+    read = {(p.row["receipt_id"], p.row["number"]) for p in pages}
+    return [
+        FilePage(
+            page_id=p.row["page_id"],
+            reading=p.reading,
+            follows=(p.row["receipt_id"], p.row["number"] - 1) in read,
+        )
+        for p in kept
+    ]
 
 
 def _pages(conn: Connection, batch_id: str) -> list[ReadPage]:

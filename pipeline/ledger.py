@@ -46,13 +46,14 @@ class Receipt(NamedTuple):
 def open_batch(conn: Connection, wanted: Batch) -> None:
     """Enter the batch unless it is there; SohoaError when its facility is unknown or it belongs to another folder."""
     if conn.scalar(select(facility.c.facility_id).where(facility.c.facility_id == wanted.facility)) is None:
-        raise SohoaError(f"The facility '{wanted.facility}' is not known; load its registry or correct --facility.")
+        raise SohoaError(f"The facility '{wanted.facility}' is not known; enter it with: sohoa facility add CODE NAME")
     row = {"batch_id": wanted.batch_id, "facility_id": wanted.facility, "folder": wanted.folder}
     conn.execute(upsert(batch).values(**row, boundary=wanted.boundary.value).on_conflict_do_nothing())
     held = conn.execute(select(batch).where(batch.c.batch_id == wanted.batch_id)).mappings().one()
-    if (held["facility_id"], held["folder"]) != (wanted.facility, wanted.folder):
+    same = ("facility_id", wanted.facility), ("folder", wanted.folder), ("boundary", wanted.boundary.value)
+    if any(held[column] != value for column, value in same):
         raise SohoaError(
-            f"The batch '{wanted.batch_id}' already stands for another folder or facility; choose another --batch."
+            f"The batch '{wanted.batch_id}' stands for another folder, facility or boundary; choose another --batch."
         )
 
 

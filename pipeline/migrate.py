@@ -21,6 +21,10 @@ BATCH_ID = re.compile(r"^[\w.-]{1,120}$")
 
 def wanted_batch(folder: Path, batch_id: str = "", facility: str = "", boundary: Boundary = Boundary.SCAN) -> Batch:
     """The batch of a folder; its id defaults to the folder's name and 8 hex digits of its absolute path."""
+    if boundary is Boundary.SEPARATOR:
+        raise SohoaError("Separator sheets are not read yet; use --file-boundary scan or folder.")
+    if not folder.is_dir():
+        raise SohoaError(f"{folder} is not a folder; give the folder that holds the scans.")
     whole = folder.expanduser().resolve()
     name = re.sub(r"[^\w.-]+", "-", whole.name) or "batch"
     chosen = batch_id or f"{name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
@@ -39,19 +43,15 @@ def make_ready() -> None:
 
 def migrate_folder(wanted: Batch, workers: int, console: Console, reread: bool = False) -> dict[str, Any]:
     """Receive, read, assemble, check, load and account for a folder; the result as RESULT.md defines it."""
-    folder = Path(wanted.folder)
-    if not folder.is_dir():
-        raise SohoaError(f"{folder} is not a folder; give the folder that holds the scans.")
     make_ready()
-    with _bar(console) as bar, Workers(workers, settings()) as children:
-        task = bar.add_task("Nhận tệp / receiving", total=None)
-        received = steps.receive(wanted, children, lambda n: bar.advance(task, n))
-        bar.update(task, total=received.files)
+    with Workers(workers, settings()) as children:
+        received = steps.receive(wanted, children)
         if reread:
             steps.reread(wanted.batch_id)
         ids = steps.waiting(wanted.batch_id)
-        task = bar.add_task("Đọc trang / reading", total=len(ids))
-        steps.extract(ids, children, lambda n: bar.advance(task, n))
+        with _bar(console) as bar:
+            task = bar.add_task("Đọc trang / reading", total=len(ids))
+            steps.extract(ids, children, lambda n: bar.advance(task, n))
         steps.assemble(wanted.batch_id, children)
     if steps.check(wanted.batch_id):
         steps.load(wanted.batch_id)

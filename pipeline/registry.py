@@ -65,7 +65,7 @@ def load_registry(conn: Connection, path: Path, facility: str) -> RegistryCounts
     if not path.is_file():
         raise SohoaError(f"There is no registry file {path}; give the path of a CSV or XLSX file.")
     if conn.execute(select(facilities.c.facility_id).where(facilities.c.facility_id == facility)).first() is None:
-        raise SohoaError(f"The facility '{facility}' is not known; add it before loading its registry.")
+        raise SohoaError(f"The facility '{facility}' is not known; enter it with: sohoa facility add CODE NAME")
     found = read_registry(path)
     patients = _unique(found.rows, PATIENT, "patient_id")
     stays = _unique(found.rows, STAY, "encounter_number")

@@ -5,7 +5,8 @@ transaction, so that a killed run goes on where it stopped.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -38,7 +39,7 @@ class Received(Frozen):
     skipped: tuple[tuple[str, str], ...]
 
 
-def receive(wanted: Batch, workers: Workers | None = None, progress: Progress | None = None) -> Received:
+def receive(wanted: Batch, workers: Workers | None = None) -> Received:
     """Take the folder's scans into the store and the ledger, each with its receipt; given before, it stays as it is."""
     folder = Path(wanted.folder)
     paths, skipped = find_scans(folder)
@@ -46,7 +47,9 @@ def receive(wanted: Batch, workers: Workers | None = None, progress: Progress | 
         ledger.open_batch(conn, wanted)
     new = 0
     with _workers(workers) as children:
-        for path, inspected in children.map(inspect_file, paths):
+        inspected_files = dict(children.map(inspect_file, paths))
+        for path in paths:  # in order: of two files with the same bytes the first by name is the original
+            inspected = inspected_files[path]
             data, found = _whole(path, inspected)
             if isinstance(found, UnreadableScan) and found.code == "still_growing":
                 skipped.append((path, found.code))
@@ -54,8 +57,6 @@ def receive(wanted: Batch, workers: Workers | None = None, progress: Progress | 
             with engine(settings(), "pipeline").begin() as conn:
                 name = relative_name(folder, path)
                 new += ledger.receive(conn, Store(settings()), wanted.batch_id, name, data, found).new
-            if progress:
-                progress(1)
     left = tuple((relative_name(folder, path), reason) for path, reason in skipped)
     log.info("received", batch=wanted.batch_id, files=len(paths), new=new, skipped=len(left))
     return Received(files=len(paths), new=new, skipped=left)
@@ -108,14 +109,23 @@ def extract(page_ids: Sequence[str], workers: Workers | None = None, progress: P
         tokens = dict(ledger.lease(conn, page_ids, owner, seconds))
         jobs = _jobs(conn, list(tokens))
     done = 0
+    again: list[PageJob] = []
     with _workers(workers) as children:
-        for job, found in children.map(read_job, jobs):
+        for job, found in chain(children.map(read_job, jobs), _second_tries(children, again)):
+            if isinstance(found, UnreadableScan) and found.code == "reading_failed" and job not in again:
+                again.append(job)  # its process may have been killed for no fault of the page
+                continue
             with engine(settings(), "pipeline").begin() as conn:
                 done += _keep(conn, job.page_id, tokens[job.page_id], found)
             if progress:
                 progress(1)
     log.info("read", pages=done)
     return done
+
+
+def _second_tries(children: Workers, jobs: list[PageJob]) -> Iterator[tuple[PageJob, PageReading | UnreadableScan]]:
+    """Read once more what failed; begun when the first round is over, so `jobs` is whole by then."""
+    yield from children.map(read_job, list(jobs))
 
 
 def assemble(batch_id: str, workers: Workers | None = None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Connection, func, select, text
 
 from pipeline import ledger, registry
@@ -103,7 +104,7 @@ def _print_quarantine(out: Console, conn: Connection, batch_id: str) -> None:
         table = Table("quarantined", "page", "why", "what to do")
         for path, number, code in rows:
             reason = QUARANTINE[code]
-            table.add_row(path, str(number or "-"), code, f"{reason.vi} / {reason.en}")
+            table.add_row(Text(path), str(number or "-"), code, f"{reason.vi} / {reason.en}")
         out.print(table)
 
 

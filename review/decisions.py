@@ -9,7 +9,8 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from pipeline import audit, ledger
 from pipeline.documents import store_document
-from pipeline.tables import document, page, review_decision, review_task
+from pipeline.emr import HELD, SHOWN
+from pipeline.tables import batch, document, file, page, review_decision, review_task
 from records.base import Frozen
 from records.documents import JudgedValue, ValidatedDocument, Verdict
 from records.errors import SohoaError
@@ -67,7 +68,7 @@ def decide(conn: Connection, task_id: str, officer: str, decision: Decision, val
     store_document(conn, row["batch_id"], after)
     audit.record(conn, officer, f"decide:{decision.value}", f"task:{task_id}", {"document": row["document_id"]})
     if after.verdict is Verdict.ACCEPT:
-        _ready_to_load(conn, row["document_id"])
+        _ready_to_load(conn, row["batch_id"], row["document_id"])
     return after
 
 
@@ -104,7 +105,18 @@ def _revised(before: ValidatedDocument, old: JudgedValue, new: JudgedValue) -> V
     )
 
 
-def _ready_to_load(conn: Connection, document_id: str) -> None:
+def _ready_to_load(conn: Connection, batch_id: str, document_id: str) -> None:
+    """Send the document's pages back to be loaded, and open its batch; what the guard stopped stays stopped."""
+    held = conn.execute(
+        select(file.c.state, file.c.facts)
+        .join(document, document.c.file_id == file.c.file_id)
+        .where(document.c.document_id == document_id)
+    ).one()  # fmt: skip
+    if held.state == HELD:
+        return
+    identity = held.facts.get("identity", {})
     own = (page.c.document_id == document_id) & (page.c.state == PageState.IN_REVIEW.value)
     for page_id in conn.scalars(select(page.c.page_id).where(own)).all():
-        ledger.move(conn, page_id, PageState.IN_REVIEW, PageState.ASSEMBLED)
+        if identity.get(page_id) in SHOWN:
+            ledger.move(conn, page_id, PageState.IN_REVIEW, PageState.ASSEMBLED)
+    conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(closed_at=None))

@@ -78,18 +78,15 @@ def test_letterheads_names_and_other_headings_are_no_titles(line):
     assert kind_of(line) == ("other", False)
 
 
-@pytest.mark.xfail(strict=True, reason="“BỆNH ÁN” is a title, and the words also stand in a label in capitals")
 @pytest.mark.parametrize("line", ["SỐ BỆNH ÁN: 2019/123", "MÃ BỆNH ÁN: 1234"])
 def test_a_number_of_the_record_in_capitals_is_no_cover(line):
     assert kind_of(f"{line}\nHọ tên: LÊ THỊ CÚC") == ("other", False)
 
 
-@pytest.mark.xfail(strict=True, reason="“TỜ ĐIỀU TRỊ” is short, and a row two letters longer may differ in those")
 def test_the_name_of_a_department_in_capitals_is_no_treatment_sheet():
     assert kind_of("KHOA ĐIỀU TRỊ") == ("other", False)
 
 
-@pytest.mark.xfail(strict=True, reason="the longer “PHIẾU PHẪU THUẬT, THỦ THUẬT” matches its end better")
 def test_a_consent_to_surgery_is_a_consent():
     assert kind_of("GIẤY CAM KẾT CHẤP NHẬN PHẪU THUẬT, THỦ THUẬT") == ("consent", True)
 

@@ -45,6 +45,7 @@ CASES = (
     Case("forms/surgery_report_boxed_scan_r270.jpg"),
     Case("forms/transfer_letter_stacked_scan.jpg"),
     Case("files/file_02.pdf", 5),
+    Case("files/file_03.pdf", 6),
     Case("born_digital.pdf", 1, digital=True),
     Case("born_digital.pdf", 2, digital=True),
     Case("born_digital.pdf", 3, digital=True),

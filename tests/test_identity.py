@@ -52,8 +52,8 @@ def test_a_misread_number_with_the_same_name_is_confirmed():
     assert states(CUC, {NAME: CUC[NAME], ID: "14008728"}) == [CONFIRMED, CONFIRMED]
 
 
-def test_another_number_of_one_kind_with_the_same_name_is_confirmed():
-    assert states(CUC, {NAME: CUC[NAME], STAY: "2014/0012"}) == [CONFIRMED, CONFIRMED]
+def test_one_other_number_beside_the_very_same_name_is_no_conflict():
+    assert states(CUC, CUC, {NAME: CUC[NAME], STAY: "2014/0012"})[2] is not CONFLICT
 
 
 def test_the_ten_digits_of_an_old_card_are_that_card():
@@ -130,7 +130,6 @@ def test_a_twin_at_the_start_of_a_run_is_not_taken_for_the_patient_the_registry_
     assert states(TWIN, BROTHER, registry=BROTHER) == [UNKNOWN, CONFIRMED]
 
 
-@pytest.mark.xfail(strict=True, reason="evidence that cannot tell is treated like no evidence: the page is inherited")
 def test_a_twin_inside_a_run_is_not_inherited():
     assert states(BROTHER, BROTHER, TWIN)[2] in (CONFLICT, UNKNOWN)
 
@@ -139,7 +138,6 @@ def test_a_father_and_a_son_with_other_numbers_are_two_people():
     assert states(FATHER, FATHER, SON | {ID: "20551183"})[2] is CONFLICT
 
 
-@pytest.mark.xfail(strict=True, reason="a near name confirms, and another year of birth alone says nothing against it")
 @pytest.mark.parametrize("number", [{}, {ID: "14003729"}], ids=["no number", "the next number"])
 def test_a_father_and_a_son_with_near_names_are_told_apart_by_their_years_of_birth(number):
     page = {NAME: SON[NAME], BIRTH: SON[BIRTH], **number}
@@ -158,7 +156,6 @@ def test_numbers_one_digit_apart_confirm_nothing_and_contradict_nothing():
     assert compare_numbers("14003728", "99118822") == -1
 
 
-@pytest.mark.xfail(strict=True, reason="two slips are most of a short number: 12 and 87 are held for one misread number")
 def test_short_numbers_that_share_no_digit_are_other_numbers():
     assert compare_numbers("12", "87") == -1
 
@@ -191,7 +188,10 @@ def test_evidence_is_what_could_be_parsed():
     assert found.evidence == {NAME: "LÊ THỊ CÚC", ID: "14003728"}
 
 
-@given(st.dictionaries(st.sampled_from([NAME, ID, STAY, CARD]), st.text("ABC 0123", min_size=3, max_size=12), min_size=1))
+TOLD = st.text("ABC 0123", min_size=3, max_size=12)
+
+
+@given(st.dictionaries(st.sampled_from([NAME, ID, STAY, CARD]), TOLD, min_size=1))
 def test_a_page_never_conflicts_with_itself(evidence):
     assert page_state(evidence, evidence) is CONFIRMED
 

@@ -1,4 +1,4 @@
-"""A folder becomes EMR rows step by step: who vouches for a value, what stops a file or a batch, and what a repeat adds."""
+"""A folder becomes EMR rows: who vouches for a value, what stops a file or a batch, and what a repeat adds."""
 
 import os
 import time
@@ -13,6 +13,9 @@ from sqlalchemy import text
 from pipeline import emr, filing, ledger, steps
 from pipeline.migrate import migrate_folder, wanted_batch
 from pipeline.registry import missing_files
+from records.errors import SohoaError, UnreadableScan
+from records.pages import Boundary
+from records.states import PageState
 from reporting.batch import print_batch
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_scans"
@@ -44,8 +47,9 @@ def put(folder: Path, name: str, source: str, *numbers: int) -> Path:
     return path
 
 
-def migrated(folder: Path, **options) -> dict:
-    return migrate_folder(wanted_batch(folder, BATCH, **options), 2, Console(quiet=True))
+def migrated(folder: Path, workers: int = 2, reread: bool = False, boundary: Boundary = Boundary.SCAN) -> dict:
+    wanted = wanted_batch(folder, BATCH, boundary=boundary)
+    return migrate_folder(wanted, workers, Console(quiet=True), reread)
 
 
 def rows(engine, query: str, **values) -> list:
@@ -54,8 +58,8 @@ def rows(engine, query: str, **values) -> list:
 
 
 def emr_rows(engine) -> dict[str, list[dict]]:
-    """Every row of the EMR, but for the moment it was written."""
-    query = "SELECT to_jsonb(t) - 'updated_at' AS row FROM emr.{} AS t"
+    """Every row of the EMR, but for when and in which order it was written."""
+    query = "SELECT to_jsonb(t) - 'updated_at' - 'sequence' AS row FROM emr.{} AS t"
     return {name: sorted((r["row"] for r in rows(engine, query.format(name))), key=str) for name in EMR_TABLES}
 
 
@@ -120,9 +124,9 @@ def test_a_file_with_a_foreign_page_loads_nothing_and_all_its_pages_wait_for_the
     assert balanced(clean)
 
 
-REGISTRY = """patient_id,name,birth_date,sex,insurance_number,encounter_number,archive_number,admitted_at,discharged_at,box
-19666357,NGUYỄN KIM LIỄU,1957-01-02,female,DN4202010282429,19.013225,19-04408,2019-02-25T11:30,2019-03-06T10:00,T01
-17301816,VŨ BÁ HƯNG,1953-06-27,male,GD4424297096069,17.004155,17-01385,2017-11-21T11:20,2017-11-28T10:00,T02
+REGISTRY = """patient_id,name,birth_date,sex,encounter_number,archive_number,admitted_at,discharged_at,box
+19666357,NGUYỄN KIM LIỄU,1957-01-02,female,19.013225,19-04408,2019-02-25T11:30,2019-03-06T10:00,T01
+17301816,VŨ BÁ HƯNG,1953-06-27,male,17.004155,17-01385,2017-11-21T11:20,2017-11-28T10:00,T02
 """
 
 
@@ -156,6 +160,16 @@ def test_the_registry_is_a_witness_and_names_the_file_that_is_missing(folder, kn
     assert (patient["name"], patient["identifier"], patient["provisional"]) == ("NGUYỄN KIM LIỄU", "19666357", False)
     with clean.connect() as conn:
         assert [m.encounter_number for m in missing_files(conn, "DEMO")] == ["17.004155"]
+
+
+@pytest.mark.slow
+def test_the_scans_of_one_folder_are_one_patient_file_where_the_folder_is_its_boundary(folder, clean):
+    for number in (1, 2):
+        put(folder, f"nhan/page {number}.pdf", "born_digital.pdf", number)
+    migrated(folder, workers=1, boundary=Boundary.FOLDER)
+    assert rows(clean, "SELECT label, state FROM pipeline.file") == [{"label": "nhan", "state": "open"}]
+    verdicts = rows(clean, "SELECT verdict FROM pipeline.field_value WHERE field = 'patient.id' ORDER BY page_id")
+    assert sorted(v["verdict"] for v in verdicts) == ["accept", "evidence"]
 
 
 # What holds a batch.
@@ -215,16 +229,13 @@ def dying(monkeypatch, module, name: str, call: int, after: bool = False) -> Non
 
 BREAKS = {
     "nowhere": None,
-    "between two files of the intake": (ledger, "receive", 2),
     "before the receipt of the first file is committed": (ledger, "receive", 1, True),
     "between two pages that were read": (steps, "_keep", 3),
     "before a page that was read is committed": (steps, "_keep", 1, True),
     "between two files that are put together": (filing, "_assemble", 2),
     "while a file is put together": (filing, "_move_pages", 1),
-    "before the batch is checked": (steps, "check", 1),
     "while the EMR is written": (emr, "load_document", 2, True),
     "between the EMR and the ledger": (emr, "_move", 2),
-    "before the account": (steps, "account", 1),
 }
 
 
@@ -240,9 +251,156 @@ def test_a_run_that_breaks_off_goes_on_as_if_nothing_had_happened(two_files, cle
     if BREAKS[place]:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
             dying(patch, *BREAKS[place])
-            migrated(two_files)
-    result = migrated(two_files)
+            migrated(two_files, workers=1)
+    result = migrated(two_files, workers=1)
     assert balanced(clean) and Counter(page["state"] for page in result["pages"]) == {"loaded": 5}
     told = {"result": without_seconds(result), "emr": emr_rows(clean), "rows": row_counts(clean)}
-    import json as J; open(f"/tmp/mt/told_{place.replace(chr(32),chr(95))}.json","w").write(J.dumps(told,indent=0,sort_keys=True,ensure_ascii=False,default=str))
     assert told == first_told.setdefault("told", told)
+
+
+@pytest.mark.slow
+def test_reading_again_gives_the_same_and_doubles_nothing(two_files, clean):
+    (two_files / "empty.pdf").touch()
+    os.utime(two_files / "empty.pdf", (time.time() - 3600,) * 2)
+    first, before, counts = migrated(two_files, workers=1), emr_rows(clean), row_counts(clean)
+    again = migrated(two_files, workers=1, reread=True)
+    assert without_seconds(again) == without_seconds(first)
+    assert (emr_rows(clean), row_counts(clean)) == (before, counts)
+    assert balanced(clean)
+
+
+@pytest.mark.slow
+def test_a_file_that_comes_later_is_added_and_the_others_stay_as_they_are(folder, clean):
+    put(folder, "a.pdf", "born_digital.pdf", 1)
+    (first,) = migrated(folder, workers=1)["pages"]
+    stamp = "SELECT xmin::text AS version FROM pipeline.page WHERE number = 1 AND receipt_id = :receipt"
+    (receipt,) = rows(clean, "SELECT receipt_id FROM pipeline.receipt")
+    version = rows(clean, stamp, receipt=receipt["receipt_id"])
+    put(folder, "b.pdf", "born_digital.pdf", 2)
+    assert [page for page in migrated(folder, workers=1)["pages"] if page["file"] == "a.pdf"] == [first]
+    assert rows(clean, stamp, receipt=receipt["receipt_id"]) == version
+    assert row_counts(clean)["pipeline.page"] == 2 and balanced(clean)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param(
+            "a.pdf",
+            marks=pytest.mark.xfail(strict=True, reason="a page is compared only with those that sort before it"),
+        ),
+        "c.pdf",
+    ],
+)
+def test_a_second_scan_of_a_sheet_that_comes_later_is_a_duplicate_whatever_its_name(folder, clean, later):
+    put(folder, "man/b.pdf", "awkward/same_page_twice.pdf", 1)
+    migrated(folder, workers=1, boundary=Boundary.FOLDER)
+    before = emr_rows(clean)
+    put(folder, f"man/{later}", "awkward/same_page_twice.pdf", 2)
+    result = migrated(folder, workers=1, boundary=Boundary.FOLDER)
+    assert {page["file"]: page["state"] for page in result["pages"]}[f"man/{later}"] == "duplicate"
+    assert emr_rows(clean) == before
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="two receipts under one name are told as the same page twice, and both loaded")
+def test_a_file_scanned_anew_under_its_old_name_is_told_once_and_not_loaded_twice(folder, clean):
+    path = put(folder, "nhan.pdf", "born_digital.pdf", 2)
+    migrated(folder, workers=1)
+    before = len(emr_rows(clean)["observation"])
+    path.write_bytes(path.read_bytes() + b"% scanned anew\n")
+    os.utime(path, (time.time() - 3600,) * 2)
+    current = [p for p in migrated(folder, workers=1)["pages"] if p["state"] not in ("superseded", "duplicate")]
+    assert len(current) == 1 and len(emr_rows(clean)["observation"]) == before
+
+
+# One step by itself.
+
+
+def test_of_two_files_with_the_same_bytes_the_first_by_name_is_the_original(folder, clean):
+    put(folder, "b.pdf", "born_digital.pdf", 1)
+    (folder / "a.pdf").write_bytes((folder / "b.pdf").read_bytes())
+    os.utime(folder / "a.pdf", (time.time() - 3600,) * 2)
+
+    class LastFirst:
+        """Workers that are done with the last file first."""
+
+        def map(self, function, items):
+            return [(item, function(item)) for item in reversed(list(items))]
+
+    steps.receive(wanted_batch(folder, BATCH), LastFirst())
+    query = "SELECT path, state FROM pipeline.page JOIN pipeline.receipt USING (receipt_id) ORDER BY path"
+    assert [r["state"] for r in rows(clean, query)] == ["received", "duplicate"]
+
+
+def received(folder: Path) -> list[str]:
+    put(folder, "nhan.pdf", "born_digital.pdf", 1)
+    steps.receive(wanted_batch(folder, BATCH))
+    return steps.waiting(BATCH)
+
+
+@pytest.mark.xfail(strict=True, reason="only pages are read a second time; the file stays in quarantine for good")
+def test_a_file_whose_reader_was_killed_while_it_was_taken_in_is_not_put_aside(folder, clean):
+    put(folder, "nhan.pdf", "born_digital.pdf", 1)
+
+    class Dying:
+        """Workers whose process is killed at the first file."""
+
+        killed = False
+
+        def map(self, function, items):
+            for item in items:
+                yield item, function(item) if self.killed else UnreadableScan("reading_failed", "ended with -9")
+                self.killed = True
+
+    workers = Dying()
+    steps.receive(wanted_batch(folder, BATCH), workers)
+    steps.receive(wanted_batch(folder, BATCH), workers)
+    assert len(steps.waiting(BATCH)) == 1
+
+
+def test_a_page_that_another_machine_is_reading_is_left_to_it(folder, clean):
+    ids = received(folder)
+    with clean.begin() as conn:
+        ledger.lease(conn, ids, "another-machine:1:1", 600)
+    assert steps.extract(ids) == 0
+    assert steps.waiting(BATCH) == ids
+
+
+def test_a_reading_that_comes_after_its_page_was_given_to_another_is_dropped(folder, clean):
+    ids = received(folder)
+
+    class Slow:
+        """Workers whose page has been leased anew before they are done."""
+
+        def map(self, function, jobs):
+            jobs = list(jobs)
+            with clean.begin() as conn:
+                ledger.lease(conn, ids, ledger.this_process(), 600)
+            return [(job, function(job)) for job in jobs]
+
+    assert steps.extract(ids, Slow()) == 0
+    assert steps.waiting(BATCH) == ids
+    assert row_counts(clean)["pipeline.page_text"] == 0
+
+
+def test_an_unknown_batch_is_named_with_what_to_do(clean):
+    with pytest.raises(SohoaError, match="sohoa batch create"):
+        steps.list_chunks("nobody")
+
+
+def test_chunks_hold_every_waiting_page_once_and_in_order(folder, clean):
+    ids = received(folder)
+    assert steps.list_chunks(BATCH) == [ids]
+    assert steps.extract([]) == 0
+    with clean.begin() as conn:
+        ledger.move(conn, ids[0], PageState.RECEIVED, PageState.QUARANTINED, "page_unreadable")
+    assert steps.list_chunks(BATCH) == []
+
+
+def test_a_batch_keeps_its_boundary_or_says_so(folder, clean):
+    put(folder, "nhan.pdf", "born_digital.pdf", 1)
+    steps.receive(wanted_batch(folder, BATCH))
+    with pytest.raises(SohoaError, match="boundary"):
+        steps.receive(wanted_batch(folder, BATCH, boundary=Boundary.FOLDER))

@@ -99,7 +99,6 @@ def test_an_index_number_glued_to_the_name_of_the_test_is_taken_out_of_it():
     assert (cells["results[0].test"], cells["results[1].test"]) == ("WBC", "Máu lắng")
 
 
-@pytest.mark.xfail(strict=True, reason="row numbers are taken out only where their heading STT was read")
 def test_a_row_number_is_taken_out_also_where_its_heading_was_lost():
     art = """
     |      Tên xét nghiệm | Kết quả | Đơn vị | Trị số tham chiếu |
@@ -126,7 +125,6 @@ def test_a_wrapped_name_of_a_test_is_joined_to_its_row():
     assert cells["results[1].test"] == "Urê"
 
 
-@pytest.mark.xfail(strict=True, reason="a section title below a row is joined to its test like a wrapped name")
 def test_a_section_title_inside_a_table_belongs_to_no_test():
     art = """
     | Tên xét nghiệm | Kết quả | Đơn vị | Trị số tham chiếu |
@@ -333,14 +331,12 @@ def test_a_glued_strength_gets_its_own_share_of_the_box():
     assert drug.box == Box(left=cell.box.left, top=cell.box.top, right=cell.box.left + 9 * 20, bottom=cell.box.bottom)
 
 
-@pytest.mark.xfail(strict=True, reason="the strength keeps the box of the whole word, drug and all")
 def test_a_strength_cut_off_its_drug_gets_the_rest_of_the_box():
     (cell,) = words("Metformin850mg")
     strength = drug_and_strength("m[0]", [cell], "table")[1]
     assert strength.box.left == cell.box.left + 9 * 20
 
 
-@pytest.mark.xfail(strict=True, reason="quantity and unit both keep the box of the whole word")
 def test_a_glued_quantity_and_its_unit_share_the_box_out():
     quantity, unit = quantity_and_unit("m[0]", words("30viên"), "table")
     assert quantity.box.right == unit.box.left

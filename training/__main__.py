@@ -59,8 +59,9 @@ def _train(given: argparse.Namespace) -> None:
     plan = Plan(
         given.hours, given.folder, given.resume, given.seed, given.processes, given.max_steps, HERE / "model" / WEIGHTS
     )
-    train(plan)
-    if not given.train_only:
+    if not train(plan):
+        print(f"Stopped; the checkpoint is in {given.folder}. Go on with --resume.")
+    elif not given.train_only:
         _export(given)
         given.pages, given.lines = None, 120
         _evaluate(given)

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 MARK = b"sohoa-checkpoint-1\n"
@@ -64,3 +65,17 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
         log.info("Going on from %s: %d lines, %.2f h", path.name, state["lines"], state["seconds"] / 3600)
         return state
     return None
+
+
+def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Weights in half precision, to be committed: where no checkpoint is left, training goes on from them."""
+    arrays = {name: (w.half() if w.is_floating_point() else w).numpy() for name, w in weights.items()}
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """What `save_weights` wrote, in single precision as the model takes it."""
+    with np.load(path) as arrays:
+        weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    return {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}

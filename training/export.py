@@ -13,7 +13,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from onnxruntime.quantization import quantize_dynamic
@@ -38,13 +37,7 @@ def export(folder: Path, target: Path) -> dict[str, Any]:
     model.load_state_dict(state["average"])
     facts = facts_of(state, parameters(model))
     write_model(model.eval(), target / MODEL, facts)
-    np.savez_compressed(
-        target / WEIGHTS,
-        **{
-            name: value.half().numpy() if value.is_floating_point() else value.numpy()
-            for name, value in state["average"].items()
-        },
-    )
+    checkpoints.save_weights(target / WEIGHTS, state["average"])
     facts["sha256"] = hashlib.sha256((target / MODEL).read_bytes()).hexdigest()
     facts["bytes"] = (target / MODEL).stat().st_size
     if facts["bytes"] > LARGEST:

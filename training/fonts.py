@@ -135,7 +135,7 @@ def _bare(part: Path) -> io.BytesIO:
     return out
 
 
-@lru_cache(maxsize=1200)
+@lru_cache(maxsize=200)
 def open_face(path: Path, pixels: int) -> ImageFont.FreeTypeFont:
     """The face at an em of so many pixels."""
     return ImageFont.truetype(str(path), pixels, layout_engine=ImageFont.Layout.BASIC)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import copy
 import csv
+import json
 import logging
 import math
+import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import cv2
@@ -27,23 +27,21 @@ import torch.multiprocessing as mp
 from torch.nn.functional import ctc_loss
 
 from training import checkpoints
-from training.alphabet import BLANK, to_classes, to_text
+from training.alphabet import BLANK
+from training.batches import BATCH, Batch, batches, share_exact
 from training.fonts import load_faces
-from training.inputs import STRIDE, stack, to_input
 from training.lines import Generator
 from training.model import LineReader
 from training.texts import load_sources
 
-BATCH = 32  # lines over all processes
-POOL = 8  # batches that are drawn together and sorted by width, to waste little on padding
 RATE, FLOOR, WARM_UP, DECAY, CLIP, EMA = 2e-3, 0.01, 200, 0.02, 5.0, 0.998
 CONSTANT_UNTIL, EASY_UNTIL = 0.55, 0.12  # shares of the training time
 EASY_STEPS_AT_MOST, STEPS_AN_HOUR = 900, 6000
 CHECKPOINT_EVERY, LOG_EVERY, ALL_LOSSES = 240.0, 25, 100  # seconds, steps, steps
+LONGEST_STEP = 30.0  # seconds
 VALIDATION_LINES = 240
 COLUMNS = ("step", "lines", "hours", "cpu_hours", "lines_a_second", "rate", "loss", "validation_exact")
 log = logging.getLogger("training")
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -63,17 +61,31 @@ class Plan:
         return max(1, min(EASY_STEPS_AT_MOST, round(EASY_UNTIL * self.hours * STEPS_AN_HOUR)))
 
 
-def train(plan: Plan) -> None:
-    """Train until the hours are over, the steps are done or SIGTERM asks to stop; leaves a checkpoint."""
+def train(plan: Plan) -> bool:
+    """Train until the hours are over or the steps are done: True; False where SIGTERM or SIGINT asked to stop before.
+
+    Leaves a checkpoint in either case.
+    """
     plan.folder.mkdir(parents=True, exist_ok=True)
+    asked: list[int] = []
     with tempfile.TemporaryDirectory() as meeting:
         if plan.processes == 1:
-            _work(0, plan, meeting)
-        else:
-            mp.spawn(_work, args=(plan, meeting), nprocs=plan.processes, join=True)
+            return _work(0, plan, meeting)
+        work = mp.spawn(_work, args=(plan, meeting), nprocs=plan.processes, join=False)
+
+        def pass_on(number: int, frame: object) -> None:
+            asked.append(number)
+            for pid in work.pids():
+                os.kill(pid, signal.SIGTERM)
+
+        signal.signal(signal.SIGTERM, pass_on)
+        signal.signal(signal.SIGINT, pass_on)
+        while not work.join():
+            pass
+    return not asked
 
 
-def _work(rank: int, plan: Plan, meeting: str) -> None:
+def _work(rank: int, plan: Plan, meeting: str) -> bool:
     """One process: its share of every batch; process 0 also keeps time, log, average and checkpoints."""
     logging.basicConfig(
         level=logging.INFO if rank == 0 else logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
@@ -87,13 +99,15 @@ def _work(rank: int, plan: Plan, meeting: str) -> None:
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
-    for batch in run.batches():
+    mine = BATCH // plan.processes
+    for batch in batches(run.generator, plan.seed, rank, mine, run.steps, plan.easy_steps):
         if not run.step(batch, bool(asked)):
             break
     run.finish()
     if plan.processes > 1:
         dist.barrier()
         dist.destroy_process_group()
+    return not asked
 
 
 class Run:
@@ -116,49 +130,21 @@ class Run:
     @classmethod
     def begin(cls, rank: int, plan: Plan) -> Run:
         """From the newest whole checkpoint, else from exported weights, else from the seed."""
-        faces = load_faces()
-        sources = load_sources()
-        if rank == 0:
-            log.info(
-                "%d faces, %d to measure on; texts: %s", len(faces), sum(f.held_out for f in faces), sources.origin
-            )
-        run = cls(
-            rank,
-            plan,
-            Generator(sources, [f for f in faces if not f.held_out]),
-            Generator(sources, [f for f in faces if f.held_out]),
-        )
+        faces, sources = load_faces(), load_sources()
+        trained, held_out = [f for f in faces if not f.held_out], [f for f in faces if f.held_out]
+        log.info("%d faces, %d more to measure on; texts: %s", len(trained), len(held_out), sources.origin)
+        run = cls(rank, plan, Generator(sources, trained), Generator(sources, held_out))
         state = checkpoints.load_newest(plan.folder) if plan.resume else None
         if state:
             run.restore(state)
         elif plan.resume and plan.weights and plan.weights.exists():
-            run.model.load_state_dict(read_weights(plan.weights))
-            run.average.load_state_dict(run.model.state_dict())
-            run.steps = plan.easy_steps  # weights that were trained need no easy lines
-            log.info("No checkpoint in %s: going on from %s with a fresh optimiser", plan.folder, plan.weights)
+            run.restore_weights(plan.weights)
         if not state and rank == 0:
-            for old in checkpoints.found(plan.folder):
-                old.unlink()
-            with (plan.folder / "log.csv").open("w", newline="") as file:
-                csv.writer(file).writerow(COLUMNS)
+            start_log(plan.folder)
         torch.manual_seed(plan.seed * 1000 + rank + run.steps)  # drop-out differs by process
-        run.started = run.saved = time.monotonic()
+        run.seen = run.saved = time.monotonic()
         run.seconds_before, run.cpu_before, run.first_lines = run.seconds, run.cpu_seconds, run.lines
         return run
-
-    def batches(self) -> Iterator[Batch]:
-        """This process's lines of every batch, from the step the run is at; the same seed gives the same lines."""
-        mine = BATCH // self.plan.processes
-        while True:
-            pool, at = divmod(self.steps, POOL)
-            hardness = min(1.0, 0.1 + 0.9 * self.steps / self.plan.easy_steps)
-            names = (f"{self.plan.seed}/{self.rank}/{pool}/{i}" for i in range(mine * POOL))
-            samples = [self.generator.line(name, hardness) for name in names]
-            ready = sorted(((to_input(s.crop), s.text) for s in samples), key=lambda pair: pair[0].shape[1])
-            order = list(range(POOL))
-            Random(f"{self.plan.seed}/{pool}").shuffle(order)  # alike in all processes: they draw alike widths
-            for part in order[at:]:
-                yield to_batch(ready[part * mine : (part + 1) * mine])
 
     def step(self, batch: Batch, asked: bool) -> bool:
         """Learn from one batch; False when it was the last."""
@@ -182,7 +168,10 @@ class Run:
 
     def _shared(self, loss: float, asked: bool) -> tuple[float, float, bool]:
         """Average gradients and loss over the processes; the time is that of process 0, a stop that of any."""
-        seconds = self.seconds_before + time.monotonic() - self.started
+        now = time.monotonic()
+        # A paused process (SIGSTOP) or a sleeping machine does not train: such a step counts as a long one at most.
+        seconds = self.seconds + min(now - self.seen, LONGEST_STEP)
+        self.seen = now
         if self.plan.processes == 1:
             return loss, seconds, asked
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
@@ -220,7 +209,7 @@ class Run:
             self.save()
 
     def save(self) -> None:
-        exact = self.validation()
+        exact = share_exact(self.average, self.tests, VALIDATION_LINES)
         self._write_log(f"{exact:.4f}")
         self.cpu_seconds = self.cpu_before + time.process_time()
         path = checkpoints.save(self.plan.folder, self.steps, self.state())
@@ -249,19 +238,6 @@ class Run:
             )
         self.losses.clear()
 
-    def validation(self) -> float:
-        """Share of lines in faces never trained on that the averaged network reads exactly."""
-        self.average.eval()
-        samples = [self.tests.line(f"validation/{i}") for i in range(VALIDATION_LINES)]
-        samples.sort(key=lambda s: s.crop.shape[1] / s.crop.shape[0])
-        right = 0
-        for at in range(0, len(samples), 16):
-            part = samples[at : at + 16]
-            with torch.inference_mode():
-                best = self.average(torch.from_numpy(stack([to_input(s.crop) for s in part]))).argmax(-1)
-            right += sum(to_text(row.tolist()).strip() == s.text for row, s in zip(best, part, strict=True))
-        return right / len(samples)
-
     def state(self) -> dict[str, Any]:
         return {
             "model": self.model.state_dict(),
@@ -285,26 +261,19 @@ class Run:
         self.seconds, self.cpu_seconds = state["seconds"], state["cpu_seconds"]
         self.fresh_steps = WARM_UP
 
-
-def to_batch(pairs: list[tuple[np.ndarray, str]]) -> Batch:
-    """Lines and texts -> images, classes end to end, columns and characters of each line."""
-    lines, texts = zip(*pairs, strict=True)
-    classes = [to_classes(text) for text in texts]
-    widths = torch.tensor([-(-line.shape[1] // STRIDE) for line in lines])
-    return (
-        torch.from_numpy(stack(list(lines))),
-        torch.tensor(sum(classes, [])),
-        widths,
-        torch.tensor(list(map(len, classes))),
-    )
+    def restore_weights(self, path: Path) -> None:
+        """Exported weights with a fresh optimiser; lines and hours are those of the facts beside them."""
+        self.model.load_state_dict(checkpoints.read_weights(path))
+        self.average.load_state_dict(self.model.state_dict())
+        facts = json.loads(path.with_name("reader.json").read_text(encoding="utf-8"))
+        self.lines, self.seconds = facts["lines"], 3600 * facts["hours"]
+        self.steps = self.lines // BATCH
+        log.info("No checkpoint in %s: going on from %s with a fresh optimiser", self.plan.folder, path)
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Exported half-precision weights as the model takes them."""
-    with np.load(path) as arrays:
-        return {
-            name: torch.from_numpy(
-                arrays[name].astype(np.float32) if arrays[name].dtype == np.float16 else arrays[name]
-            )
-            for name in arrays.files
-        }
+def start_log(folder: Path) -> None:
+    """A new run: its log has only the head line, and checkpoints of an earlier one are gone."""
+    for old in checkpoints.found(folder):
+        old.unlink()
+    with (folder / "log.csv").open("w", newline="") as file:
+        csv.writer(file).writerow(COLUMNS)

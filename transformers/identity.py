@@ -24,7 +24,7 @@ NUMBERS = (
 )
 EVIDENCE = (NAME, BIRTH, *NUMBERS)
 SAME_NAME, OTHER_NAME = 0.82, 0.68
-SLIPS = 2  # letters of a number that reading may get wrong without contradicting
+SLIPS = 2  # letters of a number, at most a quarter, that reading may get wrong without contradicting
 
 
 class IdentityState(StrEnum):
@@ -37,16 +37,20 @@ class IdentityState(StrEnum):
 
 
 class PageIdentity(Frozen):
-    """Identity evidence of one page: field -> normal form, only what could be parsed."""
+    """Identity evidence of one page: field -> normal form, only what could be parsed.
+
+    `follows`: the page before it in the scan is of the same file, nothing between them is missing.
+    """
 
     page_id: str
     evidence: dict[str, str]
+    follows: bool = True
 
 
-def page_identity(page_id: str, values: Sequence[FieldValue]) -> PageIdentity:
-    """The evidence among a page's values."""
+def page_identity(page_id: str, values: Sequence[FieldValue], follows: bool = True) -> PageIdentity:
+    """The evidence among a page's own values."""
     found = {v.field: v.value for v in values if v.field in EVIDENCE and not v.problem and v.value}
-    return PageIdentity(page_id=page_id, evidence=found)
+    return PageIdentity(page_id=page_id, evidence=found, follows=follows)
 
 
 def guard(pages: Sequence[PageIdentity], registry: Mapping[str, str] | None = None) -> dict[str, IdentityState]:
@@ -56,7 +60,8 @@ def guard(pages: Sequence[PageIdentity], registry: Mapping[str, str] | None = No
     before = IdentityState.UNKNOWN
     for page in pages:
         state = page_state(page.evidence, expected)
-        if state is IdentityState.UNKNOWN and before in (IdentityState.CONFIRMED, IdentityState.INHERITED):
+        run = page.follows and before in (IdentityState.CONFIRMED, IdentityState.INHERITED)
+        if state is IdentityState.UNKNOWN and run and not page.evidence:
             state = IdentityState.INHERITED
         states[page.page_id] = before = state
     return states
@@ -82,11 +87,14 @@ def page_state(evidence: Mapping[str, str], expected: Mapping[str, str]) -> Iden
     against = numbers.count(-1)
     if name < 0 and against or against >= 2 or (birth < 0 and (against or name < 0)):
         return IdentityState.CONFLICT
-    if 1 in numbers or name > 0:
+    if 1 in numbers:
         return IdentityState.CONFIRMED
-    if name < 0 or against:
+    same_name = NAME in evidence and folded(evidence[NAME]) == folded(expected.get(NAME, ""))
+    if name < 0 or (against and not same_name):
         return IdentityState.CONFLICT
-    return IdentityState.UNKNOWN
+    # A near name with a near number may be a twin; the same name with another number a namesake.
+    sound = not against and birth >= 0 and (same_name or (name > 0 and not numbers))
+    return IdentityState.CONFIRMED if sound else IdentityState.UNKNOWN
 
 
 def compare_names(one: str, other: str) -> int:
@@ -100,7 +108,8 @@ def compare_numbers(one: str, other: str) -> int:
     a, b = "".join(filter(str.isalnum, one)), "".join(filter(str.isalnum, other))
     if {len(a), len(b)} == {10, 15}:
         a, b = a[-10:], b[-10:]
-    return 1 if a == b else 0 if Levenshtein.distance(a, b) <= SLIPS else -1
+    slips = min(SLIPS, max(len(a), len(b)) // 4)
+    return 1 if a == b else 0 if Levenshtein.distance(a, b) <= slips else -1
 
 
 def _compare_births(one: str, other: str) -> int:

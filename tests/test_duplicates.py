@@ -1,0 +1,136 @@
+"""Stage 4: a sheet scanned twice is found, and two sheets that only look alike are not taken for one."""
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent)]
+
+from builders import drawn, in_colour, page_image, sheet, turned_by  # noqa: E402
+
+from extractors.duplicates import may_be_same, same_picture, same_text  # noqa: E402
+from extractors.images import upright  # noqa: E402
+
+HEAD = ["BỆNH VIỆN K", "PHIẾU XÉT NGHIỆM", "Họ và tên: LÊ THỊ CÚC   Tuổi: 59   Mã NB: 14003728", ""]
+MONDAY = [*HEAD, "Bạch cầu    12,5 G/L", "Hồng cầu    4,51 T/L", "Hemoglobin  130 g/L", "Ngày 12/03/2019"]
+FRIDAY = [*HEAD, "Bạch cầu     7,8 G/L", "Hồng cầu    4,63 T/L", "Hemoglobin  127 g/L", "Ngày 16/03/2019"]
+LETTER = ["Kính gửi: Bệnh viện Bạch Mai, khoa Ung bướu", *["Người bệnh được điều trị từ ngày đó đến nay"] * 14]
+
+
+def text_of(lines, **changes):
+    page = "\n".join(lines)
+    for old, new in changes.values():
+        page = page.replace(old, new)
+    return sheet(page).text
+
+
+@cache
+def scanned(lines, degrees=0.0, turn=0, dark=1.0, shift=0, noise=0):
+    """One pass through the scanner: (geometry, pixels as in the file)."""
+    page, _ = turned_by(drawn(lines, (1000, 1414), letters=30), degrees)
+    page = np.roll(page, (shift, shift), (0, 1)).astype(np.float64) * dark
+    page += np.random.default_rng(noise).normal(0, 3, page.shape)
+    file_page = in_colour(np.ascontiguousarray(np.rot90(page.clip(0, 255).astype(np.uint8), turn // 90)))
+    return upright("p", file_page, 120, lambda _: turn).image, file_page
+
+
+def first():
+    return scanned(tuple(MONDAY))
+
+
+def again():
+    return scanned(tuple(MONDAY), degrees=0.7, dark=0.85, shift=9, noise=1)
+
+
+# The proposal.
+
+
+def test_a_sheet_scanned_again_is_proposed():
+    assert may_be_same(first()[0], again()[0])
+
+
+def test_quite_another_sheet_is_not_even_proposed():
+    assert not may_be_same(first()[0], scanned(tuple(LETTER))[0])
+
+
+def test_a_page_without_a_fingerprint_is_never_proposed():
+    assert not may_be_same(page_image("a"), page_image("b"))
+    assert not may_be_same(page_image("a", fingerprint="00ff00ff00ff00ff"), page_image("b"))
+
+
+def test_fourteen_bits_of_difference_are_proposed_and_fifteen_are_not():
+    one = page_image("a", fingerprint="0" * 16)
+    assert may_be_same(one, page_image("b", fingerprint=f"{(1 << 14) - 1:016x}"))
+    assert not may_be_same(one, page_image("b", fingerprint=f"{(1 << 15) - 1:016x}"))
+
+
+# The text.
+
+
+def test_the_same_text_is_the_same_also_when_its_rows_were_cut_otherwise():
+    assert same_text(text_of(MONDAY), text_of(MONDAY))
+    assert same_text(text_of(MONDAY), text_of([line.replace(" ", "    ") for line in MONDAY]))
+
+
+def test_a_few_misread_letters_leave_the_text_the_same():
+    assert same_text(text_of(MONDAY), text_of(MONDAY, a=("Bạch cầu", "Bạoh cấu"), b=("THỊ", "THI")))
+
+
+def test_two_laboratory_sheets_of_one_patient_are_no_duplicates():
+    assert may_be_same(first()[0], scanned(tuple(FRIDAY))[0]), "they look alike"
+    assert not same_text(text_of(MONDAY), text_of(FRIDAY))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("12,5", "12,6"), ("14003728", "14003729"), ("12/03", "13/03"), ("130", "13")]
+)
+def test_one_digit_makes_another_sheet(old, new):
+    assert not same_text(text_of(MONDAY), text_of(MONDAY, a=(old, new)))
+
+
+def test_the_same_numbers_in_other_words_are_another_sheet():
+    other = ["12 5 4 51 130 12 03 2019 59 14003728", "Người bệnh tỉnh, tiếp xúc tốt, không sốt, ăn ngủ được, bụng mềm"]
+    assert not same_text(text_of(MONDAY), text_of(other))
+
+
+def test_pages_with_hardly_a_number_are_not_compared_by_text():
+    plain = ["Người bệnh tỉnh, tiếp xúc tốt", "Chỉ số 1 và 2"]
+    assert not same_text(text_of(plain), text_of(plain))
+
+
+def test_two_results_exchanged_make_another_sheet():
+    assert not same_text(text_of(MONDAY), text_of(MONDAY, a=("12,5", "x"), b=("4,51", "12,5"), c=("x", "4,51")))
+
+
+# The picture.
+
+
+def test_the_ink_of_a_sheet_scanned_again_covers_the_first():
+    assert same_picture(first(), again())
+
+
+def test_a_sheet_scanned_again_upside_down_is_the_same():
+    assert same_picture(first(), scanned(tuple(MONDAY), turn=180, shift=4, noise=2))
+
+
+def test_another_sheet_of_the_same_form_is_another_picture():
+    other = (*HEAD, *["Urê máu và điện giải đồ    6,2 mmol/L"] * 6)
+    assert not same_picture(first(), scanned(other))
+
+
+def test_a_sheet_on_which_somebody_wrote_a_line_more_is_another_picture():
+    image, pixels = first()
+    written = pixels.copy()
+    for top in range(800, 1200, 60):
+        cv2.putText(written, "da goi nguoi nha, hen kham lai", (90, top), cv2.FONT_HERSHEY_SIMPLEX, 1.3, (20,) * 3, 3)
+    assert not same_picture(first(), (image, written))
+
+
+def test_empty_pages_are_never_the_same_picture():
+    empty = page_image("e", width_px=1000, height_px=1414, file_width_px=1000, file_height_px=1414)
+    paper = np.full((1414, 1000, 3), 255, np.uint8)
+    assert not same_picture((empty, paper), (empty, paper))
