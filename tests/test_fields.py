@@ -98,6 +98,10 @@ def test_a_short_label_without_a_colon_inside_text_does_not_count():
     assert fields_on("Địa chỉ: xã NS huyện Nghề") == {"patient.address": "xã NS huyện Nghề"}
 
 
+def test_a_short_label_without_a_colon_that_opens_a_sentence_does_not_count():
+    assert fields_on("NS 1960 như trong giấy ra viện") == {}
+
+
 def test_a_short_label_without_a_colon_counts_when_it_fills_its_cell():
     assert fields_on("| NS | 1960 |")["patient.birth_date"] == "1960"
 

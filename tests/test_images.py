@@ -331,12 +331,12 @@ def test_quite_another_page_has_quite_another_fingerprint():
 # Films.
 
 
-def film(text="NGUYEN VAN AN  ID 14003728"):
+def film(text="NGUYEN VAN AN  ID 14003728", light=235):
     """A chest-like sheet: dark, a soft bright body, light burnt-in letters."""
     y, x = np.mgrid[0:1400, 0:1200]
     body = 120 * np.exp(-(((x - 600) / 260) ** 2 + ((y - 800) / 360) ** 2))
     picture = Image.fromarray((18 + body).astype(np.uint8))
-    ImageDraw.Draw(picture).text((60, 40), text, 235, font(34))
+    ImageDraw.Draw(picture).text((60, 40), text, light, font(34))
     return in_colour(np.asarray(picture))
 
 
@@ -357,3 +357,8 @@ def test_the_letters_of_a_film_become_dark_on_white_and_the_body_fades():
     assert int((paper[30:90, 50:700] < LETTER_INK).sum()) > 800
     assert int((paper[200:, :] < LETTER_INK).sum()) == 0
     assert not blank(paper[:, :, 0])
+
+
+def test_faint_letters_of_a_film_are_brought_out():
+    paper = films.as_paper(film(light=95))
+    assert int((paper[30:90, 50:700] < LETTER_INK).sum()) > 400

@@ -228,7 +228,7 @@ def test_a_cell_without_ink_the_size_of_a_letter_is_not_read(height, width):
 def test_rulings_at_the_border_of_a_cell_are_not_its_ink():
     image = cell_with(0, 0)
     image[100:180, 98:104] = 0
-    assert ocr.peek_at(image, Says("|"), EM, CELL) is None
+    assert ocr.peek_at(image, Says("H"), EM, CELL) is None
 
 
 def test_marks_that_read_as_no_letter_are_nothing_but_a_percent_is_a_unit():
@@ -304,6 +304,27 @@ def test_the_words_of_a_born_digital_page_keep_their_spaces():
     assert [line.text for line in text.lines] == [" ".join(line.split()) for line in PRINTED]
     assert {w.confidence for line in text.lines for w in line.words} == {1.0}
     assert text.engine == "text_layer"
+
+
+def spaced(gap):
+    """Words without a space between them, each set `gap` letter heights (of 12 points) after the one before."""
+    pdf = FPDF(unit="pt")
+    pdf.add_font("Tinos", fname=str(FONTS / "Tinos-Regular.ttf"))
+    pdf.add_page()
+    pdf.set_font("Tinos", size=12)
+    for row in range(6):
+        left = 60.0
+        for word in ("Phương", "pháp", "điều", "trị"):
+            pdf.text(left, 100 + 30 * row, word)
+            left += pdf.get_string_width(word) + gap * 12
+    return bytes(pdf.output())
+
+
+def test_words_set_apart_without_a_space_are_parted_and_letters_set_loosely_are_not():
+    _, apart = text_layer("p", spaced(0.45), 1)
+    assert [w.text for w in apart.lines[0].words] == ["Phương", "pháp", "điều", "trị"]
+    _, loose = text_layer("p", spaced(0.15), 1)
+    assert [w.text for w in loose.lines[0].words] == ["Phươngphápđiềutrị"]
 
 
 def test_small_print_keeps_its_spaces_too():

@@ -26,7 +26,7 @@ STT       Tên xét nghiệm            Kết quả       Đơn vị       Trị
 2         Số lượng hồng cầu          4,51          T/L            3,8 - 5,8
 3         HGB                         130          g/L            120 - 160
 
-                                      Hà Nội, ngày 12 tháng 3 năm 2019
+                                      Huế, ngày 12 tháng 3 năm 2019
                                                  5      6      7
 """
 
@@ -57,6 +57,14 @@ def test_the_cells_of_an_unruled_table_stand_under_their_centred_headings():
     cells = cells_on(CENTRED)
     assert row(cells, 0) == {"test": "WBC", "value": "12,5", "unit": "G/L", "reference": "4,0 - 10,0"}
     assert row(cells, 1) == {"test": "Số lượng hồng cầu", "value": "4,51", "unit": "T/L", "reference": "3,8 - 5,8"}
+
+
+def test_a_name_much_longer_than_its_centred_heading_stays_in_its_column():
+    art = """
+         Xét nghiệm                        Kết quả       Đơn vị       Trị số tham chiếu
+    Số lượng hồng cầu lưới máu vi          4,51          T/L            3,8 - 5,8
+    """
+    assert row(cells_on(art), 0)["test"] == "Số lượng hồng cầu lưới máu vi"
 
 
 def test_a_blank_cell_stays_blank():
@@ -186,7 +194,12 @@ def test_headings_without_the_key_column_make_no_table():
 
 
 def test_labels_with_colons_are_no_headings():
-    assert cells_on("Xét nghiệm: máu   Kết quả: tốt   Đơn vị: viện\nWBC   5   6") == {}
+    art = """
+    Xét nghiệm:       Kết quả:       Đơn vị:
+    WBC               12,5           G/L
+    """
+    assert cells_on(art) == {}
+    assert cells_on(art.replace(":", " ")) != {}
 
 
 # Prescriptions.
