@@ -82,6 +82,11 @@ def test_a_page_without_evidence_after_a_foreign_one_is_unknown():
     assert states(CUC, CUC, foreign, {}, CUC) == [CONFIRMED, CONFIRMED, CONFLICT, UNKNOWN, CONFIRMED]
 
 
+def test_a_page_without_evidence_behind_a_gap_in_the_scan_is_unknown():
+    pages = [PageIdentity(page_id="1", evidence=CUC), PageIdentity(page_id="2", evidence={}, follows=False)]
+    assert list(guard(pages).values()) == [CONFIRMED, UNKNOWN]
+
+
 def test_a_file_without_any_evidence_is_unknown_throughout():
     assert states({}, {}) == [UNKNOWN, UNKNOWN]
     assert states() == []
@@ -132,6 +137,10 @@ def test_a_twin_at_the_start_of_a_run_is_not_taken_for_the_patient_the_registry_
 
 def test_a_twin_inside_a_run_is_not_inherited():
     assert states(BROTHER, BROTHER, TWIN)[2] in (CONFLICT, UNKNOWN)
+
+
+def test_a_twin_with_nearly_the_same_name_and_number_is_not_taken_for_the_other():
+    assert states(BROTHER, BROTHER, TWIN | {NAME: "TRẦN GIA BẢN"})[2] is UNKNOWN
 
 
 def test_a_father_and_a_son_with_other_numbers_are_two_people():

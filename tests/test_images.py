@@ -141,14 +141,6 @@ def test_the_skew_of_print_is_measured_to_a_tenth_of_a_degree_or_two(degrees):
     assert skew_degrees(page) == pytest.approx(-degrees, abs=0.15)
 
 
-def test_a_turned_page_is_upright_and_as_good_as_one_that_never_was():
-    page = drawn(PRINT[:12])
-    straight = upright("p", in_colour(page), 150, lambda _: 0)
-    turned = upright("p", in_colour(np.ascontiguousarray(np.rot90(page, 2))), 150, lambda _: 180)
-    difference = cv2.blur(cv2.absdiff(straight.gray, turned.gray), (9, 9))
-    assert float((difference > 100).mean()) < 0.001
-
-
 def test_a_scan_without_dark_surroundings_is_taken_whole():
     matrix, size = flat_sheet(drawn(PRINT))
     assert np.array_equal(matrix, np.eye(3)) and size == (1240, 1754)

@@ -227,7 +227,7 @@ def test_a_cell_without_ink_the_size_of_a_letter_is_not_read(height, width):
 
 def test_rulings_at_the_border_of_a_cell_are_not_its_ink():
     image = cell_with(0, 0)
-    image[100:180, 98:104] = 0
+    image[100:180, 98:106] = 0
     assert ocr.peek_at(image, Says("H"), EM, CELL) is None
 
 
@@ -306,24 +306,25 @@ def test_the_words_of_a_born_digital_page_keep_their_spaces():
     assert text.engine == "text_layer"
 
 
-def spaced(gap):
-    """Words without a space between them, each set `gap` letter heights (of 12 points) after the one before."""
+def spaced(gap, points):
+    """Words without a space between them, each set `gap` of their size after the one before."""
     pdf = FPDF(unit="pt")
     pdf.add_font("Tinos", fname=str(FONTS / "Tinos-Regular.ttf"))
     pdf.add_page()
-    pdf.set_font("Tinos", size=12)
+    pdf.set_font("Tinos", size=points)
     for row in range(6):
         left = 60.0
         for word in ("Phương", "pháp", "điều", "trị"):
             pdf.text(left, 100 + 30 * row, word)
-            left += pdf.get_string_width(word) + gap * 12
+            left += pdf.get_string_width(word) + gap * points
     return bytes(pdf.output())
 
 
-def test_words_set_apart_without_a_space_are_parted_and_letters_set_loosely_are_not():
-    _, apart = text_layer("p", spaced(0.45), 1)
+@pytest.mark.parametrize("points", [8, 12, 24])
+def test_words_set_apart_without_a_space_are_parted_and_letters_set_loosely_are_not(points):
+    _, apart = text_layer("p", spaced(0.45, points), 1)
     assert [w.text for w in apart.lines[0].words] == ["Phương", "pháp", "điều", "trị"]
-    _, loose = text_layer("p", spaced(0.15), 1)
+    _, loose = text_layer("p", spaced(0.15, points), 1)
     assert [w.text for w in loose.lines[0].words] == ["Phươngphápđiềutrị"]
 
 

@@ -121,6 +121,7 @@ def test_a_file_with_a_foreign_page_loads_nothing_and_all_its_pages_wait_for_the
     assert {f["verdict"] for f in result["pages"][1]["fields"]} == {"review"}
     assert emr_rows(clean) == {name: [] for name in EMR_TABLES}
     assert rows(clean, "SELECT state FROM pipeline.file") == [{"state": "held"}]
+    assert rows(clean, "SELECT DISTINCT state FROM pipeline.page") == [{"state": "in_review"}]
     assert balanced(clean)
 
 
