@@ -17,7 +17,7 @@ OTHER = "other"
 
 
 # 'SỐ BỆNH ÁN: 2019/123' in capitals is a label, not the title BỆNH ÁN.
-NUMBER_LABEL = re.compile(r"^(?:so|ma)(?:hoso)?benhan\w*\d")
+NUMBER_LABEL = re.compile(r"^(?:so|ma)(?:hoso)?benhan")
 
 
 @dataclass(frozen=True)

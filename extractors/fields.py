@@ -16,6 +16,7 @@ WRAPS = {
 REACH = {"person_name": 2.2, "long_text": 1.6}  # how far below a wrapped row may begin, in letter heights
 RUNNING = ("long_text", "text", "address")
 DATED = ("moment", "date", "birth_date")
+PERSON = "patient.name"
 OF_LETTERHEAD = ("address", "phone")  # the hospital's own stand above the title under the same labels
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 LINE_HEIGHT = 1.5  # of a printed line, in typical word heights
@@ -67,6 +68,7 @@ def find_fields(rows: list[Row], document_type: DocumentType, em: float, rulings
     """
     hits = find_labels(rows, document_type, rulings)
     page = _Page(rows, hits, em, rulings)
+    person = min((h.row for h in hits if h.field == PERSON), default=0)
     best: dict[str, tuple[float, Found]] = {}
     for hit in hits:
         spec = document_type.field(hit.field)
@@ -76,8 +78,9 @@ def find_fields(rows: list[Row], document_type: DocumentType, em: float, rulings
         if not found or not any(c.isalnum() for c in found.raw):
             continue
         bar = best[hit.field][0] if hit.field in best else 0.0
-        if hit.weight > bar or (hit.weight == bar and spec.kind in OF_LETTERHEAD):
-            best[hit.field] = hit.weight, found
+        above = spec.kind in OF_LETTERHEAD and hit.row < person
+        if hit.weight - above > bar:
+            best[hit.field] = hit.weight - above, found
     return [found for _, found in best.values()]
 
 

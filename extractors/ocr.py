@@ -5,6 +5,7 @@ The one door to Tesseract. `Reader` is the interface that every engine stands be
 
 import os
 import re
+import shutil
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -121,6 +122,8 @@ def make_reader(name: str = "auto") -> Reader:
 
 def check_languages() -> None:
     """SohoaError when Tesseract or one of its languages is missing, saying which package brings it."""
+    if shutil.which("tesseract") is None:
+        raise SohoaError("The program tesseract is not installed; install it with: apt-get install tesseract-ocr")
     for language in LANGUAGES:
         if not os.path.exists(os.path.join(tessdata(), f"{language}.traineddata")):
             raise SohoaError(missing_language(language))

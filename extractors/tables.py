@@ -162,7 +162,8 @@ def _grid_cells(body: list[Row], columns: list[_Column], spec: TableSpec, em: fl
         alone = len(names) == 1
         if alone and lines and "index" not in cells and row.box.top - bottom < 0.9 * em and len(lines[-1]) > 1:
             text = " ".join(w.text for words in cells.values() for w in words)
-            if text.isupper() and sum(c.isalpha() for c in text) > 3:
+            above = " ".join(w.text for words in lines[-1].get(spec.row_key, []) for w in words)
+            if text.isupper() and not above.isupper() and sum(c.isalpha() for c in text) > 3:
                 continue  # a section title, such as HUYẾT HỌC
             for name, words in cells.items():
                 lines[-1].setdefault(name, []).append(words)

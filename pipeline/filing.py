@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from extractors.duplicates import may_be_same, same_text
 from loaders.context import natural_key
 from pipeline import ledger, registry
 from pipeline.assembly import AssembledFile, FilePage, assemble_file
@@ -117,30 +118,28 @@ def _file_label(path: str, boundary: str) -> str:
 
 
 def _doubled(pages: Sequence[ReadPage], children: Workers) -> dict[str, str]:
-    """page id -> the earlier page of which it is a second scan: numbers, text and picture alike."""
-    from extractors.duplicates import may_be_same, same_text
+    """page id -> the page of which it is a second scan: numbers, text and picture alike.
 
-    pairs = []
-    for i, later in enumerate(pages):
-        if later.row["state"] != PageState.READ.value:
-            continue
-        for first in pages[:i]:
-            if may_be_same(first.reading.image, later.reading.image) and same_text(
-                first.reading.text, later.reading.text
-            ):
-                pairs.append(
-                    PairJob(
-                        _job(first),
-                        first.reading.image.model_dump_json(),
-                        _job(later),
-                        later.reading.image.model_dump_json(),
-                    )
-                )
+    Of two sheets the one that came to rest first, else the one that lies first, is the original.
+    """
+    new = [p for p in pages if p.row["state"] == PageState.READ.value]
+    old = [p for p in pages if p.row["state"] != PageState.READ.value]
+    pairs = [
+        PairJob(_job(first), _geometry(first), _job(later), _geometry(later))
+        for i, later in enumerate(new)
+        for first in (*old, *new[:i])
+        if _look_alike(first, later)
+    ]
     found: dict[str, str] = {}
     for pair, same in children.map(compare_job, pairs):
         if same is True and pair.one.page_id not in found:
             found.setdefault(pair.other.page_id, pair.one.page_id)
     return found
+
+
+def _look_alike(one: ReadPage, other: ReadPage) -> bool:
+    """Whether two pages deserve that their pixels are compared."""
+    return may_be_same(one.reading.image, other.reading.image) and same_text(one.reading.text, other.reading.text)
 
 
 def _job(p: ReadPage) -> PageJob:

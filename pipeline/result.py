@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from pipeline.tables import document, field_value, issue, page, page_text, receipt
+from pipeline.tables import batch, document, field_value, issue, page, page_text, receipt
 from records.quarantine import QUARANTINE
 from records.states import IN_PROGRESS
 
@@ -33,6 +33,7 @@ def batch_result(conn: Connection, batch_id: str, skipped: Sequence[tuple[str, s
         "software": version("sohoa"),
         "pages": pages,
         "totals": {"pages": len(pages)} | {state: by_state.get(state, 0) for state in STATES},
+        "held": conn.scalar(select(batch.c.held_because).where(batch.c.batch_id == batch_id)) or "",
         "skipped": [{"file": path, "reason": reason} for path, reason in skipped],
     }
 

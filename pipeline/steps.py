@@ -47,7 +47,7 @@ def receive(wanted: Batch, workers: Workers | None = None) -> Received:
         ledger.open_batch(conn, wanted)
     new = 0
     with _workers(workers) as children:
-        inspected_files = dict(children.map(inspect_file, paths))
+        inspected_files = _inspected(children, paths)
         for path in paths:  # in order: of two files with the same bytes the first by name is the original
             inspected = inspected_files[path]
             data, found = _whole(path, inspected)
@@ -60,6 +60,15 @@ def receive(wanted: Batch, workers: Workers | None = None) -> Received:
     left = tuple((relative_name(folder, path), reason) for path, reason in skipped)
     log.info("received", batch=wanted.batch_id, files=len(paths), new=new, skipped=len(left))
     return Received(files=len(paths), new=new, skipped=left)
+
+
+def _inspected(children: Workers, paths: Sequence[Path]) -> dict[Path, Inspected | UnreadableScan]:
+    """What each file is; one whose reader died is looked at once more, it may have been killed for no fault of it."""
+    found = dict(children.map(inspect_file, paths))
+    died = [
+        path for path in paths if (f := found[path]) and isinstance(f, UnreadableScan) and f.code == "reading_failed"
+    ]
+    return found | dict(children.map(inspect_file, died))
 
 
 def _whole(
@@ -141,6 +150,10 @@ def check(batch_id: str) -> bool:
 
     with engine(settings(), "pipeline").connect() as conn:
         rows = conn.scalars(select(document.c.validated).where(document.c.batch_id == batch_id)).all()
+        waiting_pages = ledger.counts(conn, batch_id).get(batch_id, {}).get(PageState.ASSEMBLED.value, 0)
+        held = conn.scalar(select(batch.c.state).where(batch.c.batch_id == batch_id)) == "held"
+    if not waiting_pages and not held:
+        return True  # nothing to load, nothing to ask
     report = check_batch(frame_of(ValidatedDocument.model_validate(row) for row in rows), document_types())
     why = "; ".join(f"{f.document_type}: {f.message}" for f in report.failed)
     with engine(settings(), "pipeline").begin() as conn:

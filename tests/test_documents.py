@@ -83,9 +83,6 @@ def test_a_number_of_the_record_in_capitals_is_no_cover(line):
     assert kind_of(f"{line}\nHọ tên: LÊ THỊ CÚC") == ("other", False)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a label in capitals is told from the title BỆNH ÁN only by the digits behind it"
-)
 def test_a_number_of_the_record_in_capitals_is_no_cover_when_its_digits_were_not_read():
     assert kind_of("SỐ BỆNH ÁN:\nHọ tên: LÊ THỊ CÚC") == ("other", False)
 

@@ -324,7 +324,6 @@ def test_the_address_of_the_hospital_above_the_title_is_not_that_of_the_patient(
     assert fields_on(art)["patient.address"] == "Bình Lục, Hà Nam"
 
 
-@pytest.mark.xfail(strict=True, reason="of two labels alike the last wins, which is that of the relative below")
 def test_the_address_and_phone_of_a_relative_are_not_those_of_the_patient():
     art = """
     Họ và tên: LÊ THỊ CÚC

@@ -289,7 +289,6 @@ def test_a_file_that_comes_later_is_added_and_the_others_stay_as_they_are(folder
     [
         pytest.param(
             "a.pdf",
-            marks=pytest.mark.xfail(strict=True, reason="a page is compared only with those that sort before it"),
         ),
         "c.pdf",
     ],
@@ -341,7 +340,6 @@ def received(folder: Path) -> list[str]:
     return steps.waiting(BATCH)
 
 
-@pytest.mark.xfail(strict=True, reason="only pages are read a second time; the file stays in quarantine for good")
 def test_a_file_whose_reader_was_killed_while_it_was_taken_in_is_not_put_aside(folder, clean):
     put(folder, "nhan.pdf", "born_digital.pdf", 1)
 

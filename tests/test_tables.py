@@ -202,9 +202,6 @@ def test_labels_with_colons_are_no_headings():
     assert cells_on(art.replace(":", " ")) != {}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a wrapped row in capitals is held for a section title, and half the name is lost"
-)
 def test_a_wrapped_name_in_capitals_is_joined_where_the_table_is_in_capitals():
     art = """
     | Tên xét nghiệm | Kết quả | Đơn vị | Trị số tham chiếu |
