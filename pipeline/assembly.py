@@ -14,7 +14,7 @@ from records.document_types import DocumentType
 from records.documents import Document, FieldReading, FieldValue, Issue, PageReading, ValidatedDocument, Verdict
 from transformers.identity import IdentityState, PageIdentity, guard, page_identity
 from transformers.values import readings_to_values
-from validation.verdicts import validate
+from validation.verdicts import THRESHOLDS, validate
 
 OTHER = "other"
 FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
@@ -50,6 +50,7 @@ def assemble_file(
     types: Mapping[str, DocumentType],
     registry: Mapping[str, str],
     icd10_path: Path | None = None,
+    thresholds: Mapping[str, float] = THRESHOLDS,
 ) -> AssembledFile:
     """Documents of one file with their verdicts. `registry`: field -> what the hospital's list says of this file."""
     identity = guard([_identity_of(p, types) for p in pages], registry)
@@ -64,7 +65,7 @@ def assemble_file(
         witnesses = witnesses_of(kind, {p.page_id for p in group}, values, ours, registry)
         document = _document(file_id, group, kind, own)
         settled = told if group[0].page_id in ours else {}
-        judged = validate(document, own, kind, witnesses, settled=settled, icd10_path=icd10_path)
+        judged = validate(document, own, kind, witnesses, thresholds, settled=settled, icd10_path=icd10_path)
         judged = judged if group[0].page_id in ours else _stopped(judged)
         documents.append(judged)
         if group[0].page_id in ours:

@@ -25,9 +25,11 @@ from records.pages import MediaType
 from records.states import IN_PROGRESS, PageState
 from transformers.identity import EVIDENCE
 from transformers.values import readings_to_values
+from validation.verdicts import THRESHOLDS, UNPROVEN
 
 log = structlog.get_logger()
 BLANK = "blank"
+DEMO = "DEMO"  # the only facility whose thresholds may rest on synthetic pages
 ID_FACTS = (*EVIDENCE, "encounter.admitted_at", "encounter.discharged_at")
 IN_FILE = (PageState.READ, PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW)
 
@@ -67,7 +69,8 @@ def _assemble(batch_id: str, facility: str, label: str, pages: list[ReadPage], c
         known = _known(conn, facility, kept)
         icd10 = settings().home / "codes" / "icd10.csv"
         in_order = _in_order(pages, kept)
-        found = assemble_file(file_id, in_order, document_types(), known, icd10 if icd10.exists() else None)
+        proven = THRESHOLDS if facility == DEMO else UNPROVEN
+        found = assemble_file(file_id, in_order, document_types(), known, icd10 if icd10.exists() else None, proven)
         _store_file(conn, batch_id, facility, label, pages[0].row["receipt_id"], found)
         settled = decided_documents(conn, batch_id)
         for validated in found.documents:

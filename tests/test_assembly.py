@@ -12,6 +12,7 @@ from builders import page_reading  # noqa: E402
 from pipeline.assembly import FilePage, assemble_file, document_values  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 from records.documents import Verdict  # noqa: E402
+from validation.verdicts import UNPROVEN  # noqa: E402
 
 TYPES = document_types()
 CUC = {"patient.name": "LÊ THỊ CÚC", "patient.id": "14003728"}
@@ -59,6 +60,13 @@ def test_the_registry_is_a_witness():
 def test_the_text_layer_of_a_born_digital_page_is_a_witness():
     (only,) = assembled(("lab_report", CUC), engine="text_layer").documents
     assert set(verdicts(only).values()) == {(Verdict.ACCEPT, "text_layer")}
+
+
+@pytest.mark.parametrize(("thresholds", "verdict"), [({"default": 0.0}, Verdict.ACCEPT), (UNPROVEN, Verdict.REVIEW)])
+def test_before_accuracy_was_measured_no_confidence_is_enough(thresholds, verdict):
+    pages = file_pages(("lab_report", {"patient.phone": "0912345678"}))
+    (only,) = assemble_file("file", pages, TYPES, {}, thresholds=thresholds).documents
+    assert verdicts(only)["patient.phone"][0] is verdict
 
 
 def test_two_pages_of_one_document_are_no_two_witnesses():
