@@ -16,6 +16,9 @@ from pipeline.migrate import wanted_batch
 from pipeline.store import Store
 from reporting.batch import print_batch
 
+pytestmark = pytest.mark.slow  # half a minute in all
+
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "sample_scans"
 SOHOA = Path(sys.executable).with_name("sohoa")
