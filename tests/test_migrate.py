@@ -179,7 +179,7 @@ def test_the_totals_add_up(first):
 @pytest.mark.slow
 def test_the_result_has_the_promised_keys_and_types(first):
     result = read(first[1])
-    assert result.keys() == {"batch", "software", "pages", "totals", "skipped"}
+    assert result.keys() == {"batch", "software", "pages", "totals", "held", "skipped"} and result["held"] == ""
     assert result["batch"] == BATCH and re.fullmatch(r"\d+\.\d+\.\d+", result["software"])
     types = {
         "file": str, "page": int, "state": str, "reason": str, "document_type": str, "document": str, "rotation": int,
