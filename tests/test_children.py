@@ -62,6 +62,7 @@ def outcomes(short, items, count=2):
         return dict(workers.map(work, items))
 
 
+@pytest.mark.slow
 def test_one_bad_page_never_costs_its_siblings(short, capfd):
     good = [f"page {number}" for number in range(20)]
     found = outcomes(

@@ -89,6 +89,7 @@ def test_the_airflow_address_has_nothing_that_a_configuration_would_interpolate(
     assert "%" not in database.airflow_url(settings)
 
 
+@pytest.mark.slow
 def test_a_second_process_shares_the_server_and_the_last_one_stops_it(new_home):
     first, second = another_process(new_home), another_process(new_home)
     assert first.stdout.readline() == second.stdout.readline() == "ready\n"
@@ -99,6 +100,7 @@ def test_a_second_process_shares_the_server_and_the_last_one_stops_it(new_home):
     assert running(new_home) is None
 
 
+@pytest.mark.slow
 def test_after_the_kill_of_a_user_the_next_one_goes_on_and_still_stops_it(new_home):
     killed = another_process(new_home)
     assert killed.stdout.readline() == "ready\n"
@@ -110,6 +112,7 @@ def test_after_the_kill_of_a_user_the_next_one_goes_on_and_still_stops_it(new_ho
     assert running(new_home) is None
 
 
+@pytest.mark.slow
 def test_a_user_that_was_killed_does_not_keep_the_server_of_the_last_one_running(new_home):
     last, killed = another_process(new_home), another_process(new_home)
     assert last.stdout.readline() == killed.stdout.readline() == "ready\n"
@@ -119,6 +122,7 @@ def test_a_user_that_was_killed_does_not_keep_the_server_of_the_last_one_running
     assert running(new_home) is None
 
 
+@pytest.mark.slow
 def test_after_the_kill_of_the_server_itself_the_next_one_restarts_it(new_home):
     user = another_process(new_home)
     assert user.stdout.readline() == "ready\n"
