@@ -31,7 +31,6 @@ class Found:
     kind: str
     method: str
     rows: tuple[tuple[Word, ...], ...]
-    likeness: float = 1.0
 
     @property
     def words(self) -> list[Word]:
@@ -99,13 +98,13 @@ class _Page:
         if not words:
             words, method = self._off_row(hit, cell), "label_beside"
         if not words and (below := self._below(hit, cell, spec)):
-            return Found(spec.name, spec.kind, "label_below", tuple(below), hit.likeness)
+            return Found(spec.name, spec.kind, "label_below", tuple(below))
         if not words:
             cell, words, method = right, self._beside(hit, right), "label_right"
         if not words:
             return None
         taken = [words, *self._continued(hit, words, cell, spec)]
-        return Found(spec.name, spec.kind, method, _without_specks(taken), hit.likeness)
+        return Found(spec.name, spec.kind, method, _without_specks(taken))
 
     def _ruling_right(self, hit: LabelHit) -> float:
         """The ruling that closes the label's cell on the right, in pixels; infinity when there is none."""

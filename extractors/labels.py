@@ -27,7 +27,6 @@ class LabelHit:
     first: int
     last: int
     colon: bool
-    likeness: float
     weight: float
     box: Box
     alone: bool = False
@@ -109,7 +108,7 @@ def _matches(
             continue
         box = around([w.box for w in row.words[first : last + 1]])
         weight = len(label) * like * like + (3 if colon else 0) + (0.5 if field else 0)
-        found.append(LabelHit(field, index, first, last, colon, like, weight, box, alone))
+        found.append(LabelHit(field, index, first, last, colon, weight, box, alone))
     return found
 
 

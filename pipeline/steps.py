@@ -6,6 +6,7 @@ transaction, so that a killed run goes on where it stopped.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -204,22 +205,15 @@ def reread(batch_id: str) -> int:
     return len(rows)
 
 
-def _workers(given: Workers | None) -> "_Borrowed":
-    return _Borrowed(given)
-
-
-class _Borrowed:
+@contextmanager
+def _workers(given: Workers | None) -> Iterator[Workers]:
     """Workers of the caller, left running; else own ones, ended at the end."""
-
-    def __init__(self, given: Workers | None) -> None:
-        self._given, self._workers = given, given or Workers(settings().workers, settings())
-
-    def __enter__(self) -> Workers:
-        return self._workers
-
-    def __exit__(self, *_: object) -> None:
-        if self._given is None:
-            self._workers.close()
+    workers = given or Workers(settings().workers, settings())
+    try:
+        yield workers
+    finally:
+        if given is None:
+            workers.close()
 
 
 def _jobs(conn: Connection, page_ids: Sequence[str]) -> list[PageJob]:
