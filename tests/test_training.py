@@ -14,7 +14,8 @@ from fontTools.ttLib import TTFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # training is no part of the installed product
 
-from training import alphabet, fonts, inputs, lines, pages, phrases, texts  # noqa: E402
+from extractors import reader
+from training import alphabet, fonts, lines, pages, phrases, texts  # noqa: E402
 
 PYTHON = ROOT / ".venv-train" / "bin" / "python"
 NOWHERE = Path("no-such-list.csv")
@@ -85,9 +86,9 @@ def test_a_line_is_32_high_and_dark_on_light(sources, face):
     generator = lines.Generator(sources, [face])
     for i in range(60):
         sample = generator.line(f"test/{i}")
-        ready = inputs.to_input(sample.crop)
-        assert ready.shape[0] == 32
-        assert ready.shape[1] >= inputs.MIN_WIDTH
+        ready = reader.to_input(sample.crop)
+        assert ready.shape[:2] == (1, 32)
+        assert ready.shape[2] >= reader.MIN_WIDTH
         assert ready.min() >= 0 and ready.max() <= 1
         assert np.median(ready) < 0.5
 
@@ -99,7 +100,7 @@ def test_the_same_seed_draws_the_same_line(sources, face):
 
 
 def test_a_batch_is_as_wide_as_its_widest_line_and_a_multiple_of_four():
-    batch = inputs.stack([np.ones((32, 41), np.float32), np.ones((32, 90), np.float32)])
+    batch = reader.stack([np.ones((1, 32, 41), np.float32), np.ones((1, 32, 90), np.float32)])
     assert batch.shape == (2, 1, 32, 92)
     assert batch[0, 0, :, 41:].max() == 0
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from extractors.reader import STRIDE, stack, to_input
 from training.alphabet import to_classes, to_text
-from training.inputs import STRIDE, stack, to_input
 from training.lines import Generator, Sample
 from training.model import LineReader
 
@@ -30,7 +30,7 @@ def batches(generator: Generator, seed: int, rank: int, mine: int, step: int, ea
         pool, at = divmod(step, POOL)
         hardness = hardness_at(pool * POOL, easy_steps)
         samples = [generator.line(f"{seed}/{rank}/{pool}/{i}", hardness) for i in range(mine * POOL)]
-        ready = sorted(((to_input(s.crop), s.text) for s in samples), key=lambda pair: pair[0].shape[1])
+        ready = sorted(((to_input(s.crop), s.text) for s in samples), key=lambda pair: pair[0].shape[2])
         order = list(range(POOL))
         Random(f"{seed}/{pool}").shuffle(order)  # alike in all processes: they draw alike widths
         for part in order[at:]:
@@ -42,7 +42,7 @@ def to_batch(pairs: list[tuple[NDArray[np.float32], str]]) -> Batch:
     """Lines and texts -> images, classes end to end, columns and characters of each line."""
     lines, texts = zip(*pairs, strict=True)
     classes = [to_classes(text) for text in texts]
-    columns = torch.tensor([-(-line.shape[1] // STRIDE) for line in lines])
+    columns = torch.tensor([-(-line.shape[2] // STRIDE) for line in lines])
     flat = torch.tensor([number for line in classes for number in line])
     return torch.from_numpy(stack(list(lines))), flat, columns, torch.tensor([len(line) for line in classes])
 

@@ -17,9 +17,9 @@ import onnx
 import torch
 from onnxruntime.quantization import quantize_dynamic
 
+from extractors.reader import HEIGHT, STRIDE
 from training import checkpoints
 from training.alphabet import CHARACTERS
-from training.inputs import HEIGHT, STRIDE
 from training.model import LineReader, parameters
 
 MODEL, FACTS, WEIGHTS = "reader.onnx", "reader.json", "reader.weights.npz"

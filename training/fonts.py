@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -117,8 +118,9 @@ def _joined(name: str) -> Path:
         whole = merge.Merger().merge([_bare(part) for part in parts])
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError, OSError, TTLibError) as error:
         raise BadFace(f"{name}: its subsets cannot be joined ({type(error).__name__}: {error})") from error
-    whole.save(target.with_suffix(".part"))
-    target.with_suffix(".part").replace(target)
+    part = target.with_suffix(f".{os.getpid()}.part")  # both training processes may be joining this face
+    whole.save(part)
+    part.replace(target)
     return target
 
 

@@ -1,7 +1,7 @@
 """Training, lines: one generated line of text -> its grey crop, drawn, worn and cut as a form's blank would be.
 
 Pixels, origin at the top left. The page is drawn at the resolution it would be scanned in, so that small print comes
-out small, and only the finished crop is scaled to the network's 32 pixels (inputs.py).
+out small, and only the finished crop is scaled to the network's 32 pixels (extractors/reader.py).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from extractors.reader import Gray
 from training import wear
 from training.fonts import Face, open_face
-from training.inputs import Gray
 from training.texts import LONGEST, Sources, make_text
 
 Ink = NDArray[np.float32]  # 0 paper, 1 full ink

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from extractors.reader import HEIGHT
 from training.alphabet import CLASSES
-from training.inputs import HEIGHT
 
 WIDTHS = (24, 64, 128)
 STRIP = 256

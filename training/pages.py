@@ -12,8 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from extractors.reader import Gray
 from training.alphabet import tidy
-from training.inputs import Gray
 
 
 @dataclass(frozen=True)

