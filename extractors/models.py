@@ -44,7 +44,7 @@ DIGITS = Borrowed(
 
 
 def open_own(folder: Path = OWN) -> tuple[Any, dict[str, Any]]:
-    """Our own reader's session and its facts (reader.json); SohoaError where either is missing, altered or cut short."""
+    """Our own reader's session and the facts of reader.json; SohoaError where one is missing, altered or cut short."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         wanted = str(facts["sha256"])

@@ -114,7 +114,7 @@ def digit_reader() -> LineReader:
 
 
 def greedy(scores: Floats) -> list[tuple[int, float, int, int]]:
-    """Probabilities [columns, classes] -> (class, probability, first column, last column) of each run that is no blank."""
+    """Probabilities [columns, classes] -> (class, probability, first column, last column) of each run but blanks."""
     best = scores.argmax(1)
     edges = np.flatnonzero(np.diff(best, prepend=-1, append=-1))
     runs = [(int(best[a]), int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if best[a]]
@@ -137,7 +137,8 @@ def to_input(crop: Gray) -> Floats:
     line = to_height(crop).astype(np.float32)
     ranked = np.sort(line, axis=None)
     paper, ink = ranked[int(0.85 * len(ranked))], ranked[int(0.005 * len(ranked))]
-    return np.clip((paper - line) / max(40.0, paper - ink), 0, 1)[np.newaxis]
+    scaled: Floats = np.clip((paper - line) / max(40.0, paper - ink), 0, 1)
+    return scaled[np.newaxis]
 
 
 def stack(lines: Sequence[Floats]) -> Floats:

@@ -14,7 +14,7 @@ from fontTools.ttLib import TTFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # training is no part of the installed product
 
-from extractors import reader
+from extractors import reader  # noqa: E402
 from training import alphabet, fonts, lines, pages, phrases, texts  # noqa: E402
 
 PYTHON = ROOT / ".venv-train" / "bin" / "python"
