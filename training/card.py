@@ -44,7 +44,8 @@ def use(facts: dict[str, Any], result: dict[str, Any]) -> str:
 Input `lines`: float32 [n, 1, {facts["height"]}, width], 0 paper to 1 ink, made by `to_input` of
 `extractors/reader.py` (scaled to {facts["height"]} pixels, paper the 85th percentile, ink the half-percent one).
 Output `log_probabilities` [n, width / {facts["stride"]}, {1 + len(facts["alphabet"])}]: CTC, class {facts["blank"]}
-blank, class k the k-th character of `alphabet` in the model's metadata. {speed} CPU ms for a line of width 190 on one thread."""
+blank, class k the k-th character of `alphabet` in the model's metadata. {speed} CPU ms for a line of width 190 on
+one thread."""
 
 
 def texts(facts: dict[str, Any]) -> str:
