@@ -10,9 +10,11 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rapidfuzz.distance import Levenshtein
@@ -124,6 +126,31 @@ def text_score(truths: Sequence[TruthPage], texts: Sequence[str]) -> TextScore:
     return TextScore(found=Share(right=found, of=values), errors=errors, letters=letters)
 
 
+@contextmanager
+def at_work(reader: str, make: Callable[[], Callable[[Any], str]]) -> Iterator[Callable[[list[Any] | None], Any]]:
+    """A fresh process with what `make` makes, as a function: crops -> (text, CPU seconds) of each; None -> its memory.
+
+    Memory: megabytes that are resident now and were not at the start, without and with NumPy and OpenCV.
+    """
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    for name in ONE_THREAD:
+        os.environ[name] = "1"
+    child = context.Process(target=_answer, args=(make, theirs), daemon=True)
+    child.start()
+    theirs.close()
+
+    def ask(crops: list[Any] | None) -> Any:
+        ours.send(crops)
+        return ours.recv()
+
+    try:
+        yield ask
+    except (EOFError, ConnectionError) as error:
+        raise RuntimeError(f"The reader '{reader}' ended before its last line; see what it printed above.") from error
+    child.join()
+
+
 def peers_table(scores: Sequence[ReaderScore]) -> Table:
     """One column a reader."""
     table = Table("", *(one.reader for one in scores))
@@ -194,6 +221,31 @@ def _work(reader: str, jobs: Sequence[tuple[Path, str, int]], theirs: Connection
         )
     theirs.send((start, memory.peak_mb()))
     theirs.close()
+
+
+def _answer(make: Callable[[], Callable[[Any], str]], theirs: Connection) -> None:
+    """In the child: make the reader, read what is sent, until asked for the memory."""
+    bare = resident_mb()
+    import cv2
+
+    cv2.setNumThreads(1)
+    libraries = resident_mb()
+    read = make()
+    while (crops := theirs.recv()) is not None:
+        theirs.send([_timed(read, crop) for crop in crops])
+    end = resident_mb()
+    theirs.send((end - libraries, end - bare))
+
+
+def _timed(read: Callable[[Any], str], crop: Any) -> tuple[str, float]:
+    begun = time.process_time()
+    text = read(crop)
+    return text, time.process_time() - begun
+
+
+def resident_mb() -> float:
+    """Of this process, in megabytes of 1,000,000 bytes."""
+    return _resident(psutil.Process()) / 1_000_000
 
 
 def cpu_seconds() -> float:

@@ -16,6 +16,7 @@ from rich.table import Table
 from bench.truth import Fractions, ReadField, ReadPage, TruthField, TruthPage
 from records.base import Frozen
 from records.document_types import document_types
+from training.intervals import interval
 
 CELL = re.compile(r"^(?P<table>\w+)\[(?P<row>\d+)\]\.(?P<column>\w+)$")
 NUMERIC = frozenset({"value", "quantity", "days", "age"})  # the last part of a field's name
@@ -35,6 +36,13 @@ class Share(Frozen):
     @property
     def percent(self) -> float:
         return 100 * self.right / self.of if self.of else 0.0
+
+
+class Interval(Share):
+    """A share with its 95 % interval, both ends from 0 to 1."""
+
+    low: float
+    high: float
 
 
 class Tally(Frozen):
@@ -140,6 +148,12 @@ def says_the_same(field: str, truth: str, read: str) -> bool:
     if len(one) < RUNNING_TEXT or SIDE_AND_NEGATION.findall(one) != SIDE_AND_NEGATION.findall(other):
         return False
     return Levenshtein.distance(one, other) <= FORGIVEN * len(one)
+
+
+def with_interval(right: int, of: int) -> Interval:
+    """Wilson's interval; from 0 to 1 where nothing was counted."""
+    low, high = interval(right, of) if of else (0.0, 1.0)
+    return Interval(right=right, of=of, low=low, high=high)
 
 
 def plain(value: str) -> str:

@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 models=$("$1" -c 'import sys; print(sys.prefix)')/models
-if cmp -s requirements-models.lock "$models/installed"; then exit 0; fi
+whole() { [ -f "$models/asterocr/assets/asternet.onnx" ] && [ -f "$models/rapidocr/models/PP-OCRv6_det_small.onnx" ]; }
+if cmp -s requirements-models.lock "$models/installed" && whole; then exit 0; fi
 rm -rf "$models"
 "$1" -m pip install -qq --disable-pip-version-check --no-cache-dir --no-compile --no-deps --require-hashes \
   --root-user-action=ignore --target "$models" -r requirements-models.lock

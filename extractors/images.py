@@ -15,6 +15,7 @@ from records.pages import PageImage
 
 Gray = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
+Rulings = tuple[tuple[int, int, int], ...]
 
 WORKING_LONG_SIDE_PX = 3400  # about 290 dpi on A4: Tesseract reads best when capitals are some 30 px high
 THUMB_LONG_SIDE_PX = 1200
@@ -37,7 +38,7 @@ class CleanPage:
     image: PageImage
     gray: Gray
     text: Gray
-    rulings: tuple[tuple[int, int, int], ...]
+    rulings: Rulings
 
 
 def upright(page_id: str, rgb: NDArray[Any], dpi: float, orientation: Orientation) -> CleanPage:
@@ -132,7 +133,7 @@ def skew_degrees(gray: Gray) -> float:
     return float(max(np.arange(coarse - 0.5, coarse + 0.51, 0.1), key=sharpness))
 
 
-def without_rulings(gray: Gray) -> tuple[Gray, tuple[tuple[int, int, int], ...]]:
+def without_rulings(gray: Gray) -> tuple[Gray, Rulings]:
     """The page without table rulings, underlines and dotted leaders, and the (x, top, bottom) of vertical rulings."""
     ink = (gray < 190).astype(np.uint8) * 255
     em = max(gray.shape) // 110
@@ -159,7 +160,7 @@ def _leaders(ink: Gray, em: int) -> Gray:
     )
 
 
-def _verticals(down: NDArray[Any], em: int) -> tuple[tuple[int, int, int], ...]:
+def _verticals(down: NDArray[Any], em: int) -> Rulings:
     _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(down, np.ones((5, 3), np.uint8)))
     long = [s for s in stats[1:] if s[cv2.CC_STAT_HEIGHT] > 2.3 * em and s[cv2.CC_STAT_WIDTH] < em]
     return tuple(

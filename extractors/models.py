@@ -47,7 +47,7 @@ def open_own(folder: Path = OWN) -> tuple[Any, dict[str, Any]]:
     """Our own reader's session and the facts of reader.json; SohoaError where one is missing, altered or cut short."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        wanted = str(facts["sha256"])
+        wanted, _, _ = str(facts["sha256"]), facts["version"], facts["alphabet"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SohoaError(f"{folder / FACTS} cannot be used ({error}); restore it from the repository.") from error
     return _session(folder / "reader.onnx", wanted, "restore it from the repository"), facts
@@ -55,7 +55,7 @@ def open_own(folder: Path = OWN) -> tuple[Any, dict[str, Any]]:
 
 def open_borrowed(model: Borrowed, folder: Path = BORROWED) -> Any:
     """The session of a borrowed model; SohoaError where it is missing, altered or cut short."""
-    return _session(_located(model, folder), model.sha256, "run deploy/models.sh again")
+    return _session(_located(model, folder), model.sha256, "delete the folder it lies in and run ./run setup")
 
 
 def has_borrowed(folder: Path = BORROWED) -> bool:

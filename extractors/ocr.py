@@ -1,21 +1,23 @@
 """Stage 3, extractors.ocr: turn a clean page image into words with boxes and confidences.
 
-The one door to Tesseract. `Reader` is the interface that every engine stands behind.
+The one door to Tesseract: the witness of the neural reader, and the reader that works alone where that is not wanted.
 """
 
 import os
 import re
 import shutil
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from extractors.images import Gray
+from extractors.images import CleanPage, Gray
+from extractors.readers import Reader, ValueText
 from records.errors import SohoaError
-from records.pages import Box, Line, PageText, Word
+from records.pages import Box, Line, PageText, Word, around
 
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
@@ -25,20 +27,6 @@ OSD_SURE = 1.0  # below this confidence of Tesseract's orientation, both ways up
 LANGUAGES = ("vie", "eng", "osd")
 
 
-class Reader(Protocol):
-    """Reads Vietnamese text from clean, upright images."""
-
-    name: str
-
-    def read_page(self, page_id: str, image: Gray) -> PageText:
-        """All lines of the page; boxes in pixels of `image`."""
-        ...
-
-    def read_crop(self, image: Gray, box: Box, lines: int) -> tuple[str, float]:
-        """Text and confidence (0..1) of one place read again by itself; `lines`: how many text lines it holds."""
-        ...
-
-
 @dataclass
 class TesseractReader:
     """Warm Tesseract through tesserocr: Vietnamese for pages, Vietnamese and English for crops as a second view."""
@@ -46,14 +34,26 @@ class TesseractReader:
     name: str = "tesseract"
     _engines: dict[tuple[str, int], Any] = field(default_factory=dict)
 
-    def read_page(self, page_id: str, image: Gray) -> PageText:
+    def turn(self, page: Gray) -> int:
+        return page_turn(page, self)
+
+    def read_page(self, page_id: str, page: CleanPage) -> PageText:
+        return PageText(page_id=page_id, engine=self.name, lines=self.lines(page.text))
+
+    def lines(self, image: Gray) -> tuple[Line, ...]:
+        """Every line that Tesseract finds anywhere on the image."""
         engine = self._engine("vie", SPARSE)
         engine.SetImage(Image.fromarray(image))
         engine.SetSourceResolution(300)
         engine.Recognize()
-        return PageText(page_id=page_id, engine=self.name, lines=tuple(_lines(engine)))
+        return tuple(_lines(engine))
 
-    def read_crop(self, image: Gray, box: Box, lines: int) -> tuple[str, float]:
+    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
+        """What the page's lines said, and the value read once more by itself as another view."""
+        again, _ = self.read_crop(page.text, around(list(rows)), len(rows))
+        return ValueText(first.text, first.confidence, (again,))
+
+    def read_crop(self, image: Gray, box: Box, lines: int = 1) -> tuple[str, float]:
         crop = padded(image, box)
         engine = self._engine("vie+eng", LINE if lines <= 1 else BLOCK)
         engine.SetImage(Image.fromarray(crop))
@@ -78,7 +78,14 @@ class PortableReader:
 
     name: str = "tesseract-portable"
 
-    def read_page(self, page_id: str, image: Gray) -> PageText:
+    def turn(self, page: Gray) -> int:
+        return page_turn(page, self)
+
+    def read_page(self, page_id: str, page: CleanPage) -> PageText:
+        return PageText(page_id=page_id, engine=self.name, lines=self.lines(page.text))
+
+    def lines(self, image: Gray) -> tuple[Line, ...]:
+        """Every line that Tesseract finds anywhere on the image."""
         import pytesseract
 
         data = pytesseract.image_to_data(
@@ -93,10 +100,14 @@ class PortableReader:
                 rows.setdefault(key, []).append(
                     Word(text=tidy(text), confidence=max(0, data["conf"][i]) / 100, box=box)
                 )
-        lines = tuple(Line(words=tuple(words)) for words in rows.values())
-        return PageText(page_id=page_id, engine=self.name, lines=lines)
+        return tuple(Line(words=tuple(words)) for words in rows.values())
 
-    def read_crop(self, image: Gray, box: Box, lines: int) -> tuple[str, float]:
+    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
+        """What the page's lines said, and the value read once more by itself as another view."""
+        again, _ = self.read_crop(page.text, around(list(rows)), len(rows))
+        return ValueText(first.text, first.confidence, (again,))
+
+    def read_crop(self, image: Gray, box: Box, lines: int = 1) -> tuple[str, float]:
         import pytesseract
 
         mode = LINE if lines <= 1 else BLOCK
@@ -111,13 +122,7 @@ class PortableReader:
         return " ".join(t for t, _ in words), confidence
 
 
-def make_reader(name: str = "auto") -> Reader:
-    """The reader by its setting: auto or tesseract (tesserocr), portable (pytesseract)."""
-    if name in ("auto", "tesseract"):
-        return TesseractReader()
-    if name == "portable":
-        return PortableReader()
-    raise SohoaError(f"SOHOA_READER={name} is not known; use auto, tesseract or portable")
+Tesseract = TesseractReader | PortableReader
 
 
 def check_languages() -> None:
@@ -140,7 +145,7 @@ def tessdata() -> str:
     return os.environ.get("TESSDATA_PREFIX") or "/usr/share/tesseract-ocr/5/tessdata"
 
 
-def page_turn(page: Gray, reader: Reader) -> int:
+def page_turn(page: Gray, reader: Tesseract) -> int:
     """How far a clean page was turned: Tesseract's orientation, checked by reading where it is unsure.
 
     Degrees counter-clockwise, 0 for a page that tells nothing.
@@ -164,11 +169,11 @@ def page_turn(page: Gray, reader: Reader) -> int:
     return max(tries, key=lambda t: _legibility(page, t, reader))
 
 
-def _legibility(page: Gray, turn: int, reader: Reader) -> float:
+def _legibility(page: Gray, turn: int, reader: Tesseract) -> float:
     """How much confident text a reading finds in the upper half of the page after undoing a turn."""
     image = np.ascontiguousarray(np.rot90(page, -turn // 90))
     band = image[: image.shape[0] // 2]
-    words = [w for line in reader.read_page("", band).lines for w in line.words]
+    words = [w for line in reader.lines(band) for w in line.words]
     return sum(w.confidence * len(w.text) for w in words if w.confidence > 0.6 and len(w.text) > 2)
 
 
@@ -179,7 +184,7 @@ def peek_at(image: Gray, reader: Reader, em: float, cell: Box) -> Word | None:
     if len(xs) == 0 or np.ptp(ys) < 0.4 * em or not 0.1 * em < np.ptp(xs) < 8 * em:
         return None
     box = Box(left=left + xs.min(), top=top + ys.min(), right=left + xs.max() + 1, bottom=top + ys.max() + 1)
-    text, confidence = reader.read_crop(image, box, 1)
+    text, confidence = reader.read_crop(image, box)
     return Word(text=text, confidence=confidence, box=box) if any(c.isalnum() or c == "%" for c in text) else None
 
 

@@ -12,12 +12,13 @@ from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
 from extractors.fields import Found, find_fields
 from extractors.images import CleanPage, upright
-from extractors.ocr import Reader, make_reader, page_turn, peek_at
+from extractors.ocr import peek_at
+from extractors.readers import Reader, ValueText, make_reader
 from extractors.rows import Row, letter_height, page_to_rows
 from extractors.tables import find_tables, nothing_there
 from records.document_types import DocumentType, document_types
 from records.documents import FieldReading, PageReading
-from records.pages import MediaType, PageImage, PageText
+from records.pages import MediaType, PageImage, PageText, around
 
 BLANK = "blank"
 RUNNING_TEXT = ("text", "long_text")
@@ -38,16 +39,14 @@ def read_image(page_id: str, rgb: NDArray[Any], dpi: float, media_type: MediaTyp
     started = time.process_time()
     reader = warm_reader(reader_name)
     film = media_type is MediaType.DICOM or films.is_film(rgb)
-    clean = upright(
-        page_id, films.as_paper(rgb) if film else rgb, dpi, lambda page: 0 if film else page_turn(page, reader)
-    )
+    clean = upright(page_id, films.as_paper(rgb) if film else rgb, dpi, lambda page: 0 if film else reader.turn(page))
     if clean.image.blank and not film:
         nothing = PageText(page_id=page_id, engine=reader.name, lines=())
         seconds = time.process_time() - started
         return PageReading(
             image=clean.image, text=nothing, document_type=BLANK, titled=False, score=100, readings=(), seconds=seconds
         )
-    text = reader.read_page(page_id, clean.text)
+    text = reader.read_page(page_id, clean)
     return _reading(clean.image, text, clean, reader, started, films.FILM if film else "")
 
 
@@ -94,14 +93,13 @@ def _field_reading(
     found: Found, em: float, image: PageImage, engine: str, clean: CleanPage | None, reader: Reader | None
 ) -> FieldReading:
     """A reading with its place in the file; each value cut from its label and read once more by itself."""
-    others: tuple[str, ...] = ()
-    confidence = found.confidence
+    read = ValueText(found.raw, found.confidence)
     if clean and reader and found.raw:
-        again, _ = reader.read_crop(clean.text, found.box, len(found.rows))
-        others = (again,)
-        if found.kind in RUNNING_TEXT and meaning(found.raw) != meaning(again):
-            confidence = min(confidence, MEANING_IN_DOUBT)
+        read = reader.read_value(clean, [around([w.box for w in row]) for row in found.rows if row], found.kind, read)
+    confidence = read.confidence
+    if found.kind in RUNNING_TEXT and any(meaning(read.text) != meaning(other) for other in read.others):
+        confidence = min(confidence, MEANING_IN_DOUBT)
     return FieldReading(
-        field=found.field, raw=found.raw, confidence=round(confidence, 4), page_id=image.page_id,
-        box=image.in_file(found.roomy_box(em)), engine=engine, method=found.method, others=others,
+        field=found.field, raw=read.text, confidence=round(confidence, 4), page_id=image.page_id,
+        box=image.in_file(found.roomy_box(em)), engine=engine, method=found.method, others=read.others,
     )  # fmt: skip

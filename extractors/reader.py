@@ -24,6 +24,7 @@ MIN_WIDTH, MAX_WIDTH = 32, 1600  # pixels at HEIGHT
 BATCH_PIXELS = 4096  # width of all lines of one batch, padding included
 VIETNAMESE = "aàáảãạăằắẳẵặâầấẩẫậbcdđeèéẻẽẹêềếểễệfghiìíỉĩịjklmnoòóỏõọôồốổỗộơờớởỡợpqrstuùúủũụưừứửữựvwxyỳýỷỹỵz"
 ASTERNET_ALPHABET = VIETNAMESE + VIETNAMESE.upper() + "0123456789" + " ,.-:;\"'?!()[]{}/%+$&=*#@_\\<>°"
+ASTERNET_WIDEST = 1024  # pixels; its network takes no more than 256 columns
 DIGITS_HEIGHT, DIGITS_STRIDE = 48, 8
 
 
@@ -64,11 +65,12 @@ class LineReader:
     height: int = HEIGHT
     stride: int = STRIDE
     time_first: bool = False
+    widest: int = MAX_WIDTH
     calibration: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
 
     def read(self, crops: Sequence[Gray]) -> list[LineText]:
         """Each crop's text by the best class of each column."""
-        return [self._line(scores, crop) for scores, crop in zip(self.scores(crops), crops, strict=True)]
+        return [self.line(scores, crop) for scores, crop in zip(self.scores(crops), crops, strict=True)]
 
     def scores(self, crops: Sequence[Gray]) -> list[Floats]:
         """Probabilities [columns, classes] of each crop; crops of like width share a batch."""
@@ -80,15 +82,26 @@ class LineReader:
                 found[i] = row[: -(-ready[i].shape[2] // self.stride)]
         return [found[i] for i in range(len(crops))]
 
-    def _line(self, scores: Floats, crop: Gray) -> LineText:
-        scale = crop.shape[0] / self.height * self.stride
-        characters = tuple(
-            Character(self.alphabet[c - 1], float(p), first * scale, min((last + 1) * scale, crop.shape[1]))
-            for c, p, first, last in greedy(scores)
+    def line(self, scores: Floats, crop: Gray) -> LineText:
+        """A crop's text from its probabilities [columns, classes]."""
+        scale = self._scale(crop)
+        characters = _stripped(
+            tuple(
+                Character(self.alphabet[c - 1], float(p), first * scale, min((last + 1) * scale, crop.shape[1]))
+                for c, p, first, last in greedy(scores)
+            )
         )
-        sure = float(np.prod([c.probability for c in characters])) if characters else 0.0
+        if not characters:
+            return LineText((), 0.0)
         xs, ys = zip(*self.calibration, strict=True)
-        return LineText(_stripped(characters), float(np.interp(sure, xs, ys)))
+        sure = float(np.prod([c.probability for c in characters]))
+        return LineText(characters, float(np.interp(sure, xs, ys)))
+
+    def _scale(self, crop: Gray) -> float:
+        """Pixels of the crop per output column; a very long line is squeezed to the widest that the network takes."""
+        high, wide = crop.shape
+        shown = min(wide * self.height / high, self.widest)
+        return float(wide / shown * self.stride)
 
 
 def own_reader(folder: Path = OWN) -> LineReader:
@@ -103,7 +116,7 @@ def own_reader(folder: Path = OWN) -> LineReader:
 def aster_reader() -> LineReader:
     """asterocr's network: all Vietnamese letters, no µ and no ²; its probabilities are far too high."""
     session = _Exponential(open_borrowed(ASTERNET))
-    return LineReader("asterocr", session, ASTERNET_ALPHABET, _to_asternet, time_first=True)
+    return LineReader("asterocr", session, ASTERNET_ALPHABET, _to_asternet, time_first=True, widest=ASTERNET_WIDEST)
 
 
 def digit_reader() -> LineReader:
@@ -166,7 +179,7 @@ class _Exponential:
 
 def _to_asternet(crop: Gray) -> Floats:
     """-1 black, 1 white, three like channels."""
-    wide = min(max(MIN_WIDTH, round(crop.shape[1] * HEIGHT / crop.shape[0])), MAX_WIDTH)
+    wide = min(max(MIN_WIDTH, round(crop.shape[1] * HEIGHT / crop.shape[0])), ASTERNET_WIDEST)
     line = cv2.resize(crop, (-(-wide // STRIDE) * STRIDE, HEIGHT), interpolation=cv2.INTER_AREA)
     return np.repeat(line[np.newaxis].astype(np.float32) / 127.5 - 1, 3, axis=0)
 

@@ -20,8 +20,9 @@ from builders import EM, FONTS, drawn, in_colour  # noqa: E402
 
 from extractors import ocr  # noqa: E402
 from extractors.born_digital import is_trustworthy, text_layer  # noqa: E402
+from extractors.readers import make_reader  # noqa: E402
 from records.errors import SohoaError  # noqa: E402
-from records.pages import Box, Line, PageText, Word  # noqa: E402
+from records.pages import Box, Line, Word  # noqa: E402
 
 LINES = (
     "Họ và tên người bệnh: NGUYỄN HOÀNG PHƯƠNG THẢO",
@@ -38,7 +39,7 @@ CEILINGS = {"clean": 0.015, "grey": 0.015, "small": 0.015, "worn": 0.04, "crop":
 
 @pytest.fixture(scope="module")
 def reader():
-    return ocr.make_reader("tesseract")
+    return make_reader("tesseract")
 
 
 def page_of(letters=46, grey=0, lines=LINES):
@@ -61,10 +62,10 @@ def error_rate(read, lines=LINES):
     return wrong / sum(len(line.replace(" ", "")) for line in lines)
 
 
-def rows_read(text):
+def rows_read(lines):
     """Lines that stand at one height, joined: the reader parts them at wide gaps."""
     rows = {}
-    for line in sorted(text.lines, key=lambda found: found.box.left):
+    for line in sorted(lines, key=lambda found: found.box.left):
         height = next((h for h in rows if abs(h - line.box.middle) < 30), line.box.middle)
         rows.setdefault(height, []).append(line.text)
     return [" ".join(parts) for parts in rows.values()]
@@ -79,7 +80,7 @@ def rows_read(text):
     ids=["clean", "grey", "small", "worn"],
 )
 def test_print_is_read_within_its_ceiling(reader, case, page):
-    rate = error_rate(rows_read(reader.read_page("p", page)))
+    rate = error_rate(rows_read(reader.lines(page)))
     assert rate <= CEILINGS[case], f"{rate:.3f}"
 
 
@@ -97,10 +98,9 @@ def test_two_lines_cut_out_are_read_as_one_text(reader):
 
 
 def test_the_portable_reader_reads_as_well_without_the_binding():
-    portable = ocr.make_reader("portable")
-    found = portable.read_page("p", page_of(lines=LINES[:3]))
+    portable = make_reader("portable")
+    found = portable.lines(page_of(lines=LINES[:3]))
     assert error_rate(rows_read(found), LINES[:3]) <= CEILINGS["portable"]
-    assert found.engine == "tesseract-portable"
     place = Box(left=40, top=110, right=400, bottom=180)
     text, sure = portable.read_crop(drawn(["14003728"], (700, 300), letters=46), place, 1)
     assert text == "14003728" and 0.5 < sure <= 1.0
@@ -111,7 +111,7 @@ def test_the_portable_reader_reads_as_well_without_the_binding():
 
 def test_every_word_has_its_place_and_a_confidence_between_0_and_1(reader):
     page = page_of()
-    words = [w for line in reader.read_page("p", page).lines for w in line.words]
+    words = [w for line in reader.lines(page) for w in line.words]
     assert all(0 <= w.confidence <= 1 for w in words)
     assert all(0 <= w.box.left < w.box.right <= SIZE[0] and 0 <= w.box.top < w.box.bottom <= SIZE[1] for w in words)
     card = next(w for w in words if w.text.startswith("GD4"))
@@ -120,7 +120,7 @@ def test_every_word_has_its_place_and_a_confidence_between_0_and_1(reader):
 
 
 def test_an_empty_page_has_no_words(reader):
-    assert reader.read_page("p", np.full((600, 900), 255, np.uint8)).lines == ()
+    assert reader.lines(np.full((600, 900), 255, np.uint8)) == ()
 
 
 def test_text_is_tidied():
@@ -150,9 +150,9 @@ class Legible:
 
     name = "legible"
 
-    def read_page(self, page_id, image):
+    def lines(self, image):
         word = Word(text="Bệnh", confidence=0.9 if image[0, 0] == 0 else 0.2, box=Box(left=0, top=0, right=1, bottom=1))
-        return PageText(page_id=page_id, engine=self.name, lines=(Line(words=(word,)),))
+        return (Line(words=(word,)),)
 
 
 def says(turn, sure):
@@ -195,7 +195,7 @@ class Says:
     def __init__(self, text):
         self.text, self.boxes = text, []
 
-    def read_crop(self, image, box, lines):
+    def read_crop(self, image, box):
         self.boxes.append(box)
         return self.text, 0.7
 
@@ -261,7 +261,7 @@ def test_english_comes_with_tesseract_itself():
 def test_a_reader_without_its_language_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
     with pytest.raises(SohoaError, match="apt-get install tesseract-ocr-vie"):
-        ocr.make_reader("tesseract").read_page("p", np.full((50, 50), 255, np.uint8))
+        make_reader("tesseract").lines(np.full((50, 50), 255, np.uint8))
 
 
 def test_a_missing_tesseract_says_what_to_install(reader, monkeypatch):
@@ -271,8 +271,8 @@ def test_a_missing_tesseract_says_what_to_install(reader, monkeypatch):
 
 
 def test_an_unknown_reader_is_refused_with_those_there_are():
-    with pytest.raises(SohoaError, match="SOHOA_READER=fast is not known; use auto, tesseract or portable"):
-        ocr.make_reader("fast")
+    with pytest.raises(SohoaError, match="SOHOA_READER=fast is not known; use auto, tesseract, portable or neural"):
+        make_reader("fast")
 
 
 # Born-digital pages.

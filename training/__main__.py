@@ -1,4 +1,4 @@
-"""Training's command line: python -m training train|export|evaluate|report|card|sample (see --help of each)."""
+"""Training's command line: python -m training train|export|evaluate|report|card|sample|language (--help: of each)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
         ("report", "learning curve"),
         ("card", "model card"),
         ("sample", "a sheet of generated lines"),
+        ("language", "counts of word pairs, for the product's choice among tone marks"),
     ):
         commands.add_parser(name, help=text)
     evaluate = commands.add_parser("evaluate", help="share of exact lines, by quality")
@@ -100,6 +101,13 @@ def _sample(given: argparse.Namespace) -> None:
     print(write_sample(given.folder))
 
 
+def _language(given: argparse.Namespace) -> None:
+    from training.language import write_language
+
+    path = write_language()
+    print(f"{path}: {path.stat().st_size} bytes")
+
+
 COMMANDS = {
     "train": _train,
     "export": _export,
@@ -107,6 +115,7 @@ COMMANDS = {
     "report": _report,
     "card": _card,
     "sample": _sample,
+    "language": _language,
 }
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from rapidfuzz.distance import Levenshtein
 from extractors.models import FACTS
 from extractors.reader import HEIGHT, Gray, LineReader, own_reader
 from training.fonts import load_faces
+from training.intervals import interval
 from training.lines import QUALITIES, Generator
 from training.pages import values_of
 from training.texts import load_sources
@@ -113,14 +114,6 @@ def measured(pairs: list[tuple[str, str]]) -> dict[str, float]:
         "high": round(high, 4),
         "character_error_rate": round(errors / sum(len(truth) for truth, _ in pairs), 4),
     }
-
-
-def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share: (86, 100) -> about (0.779, 0.915)."""
-    share = right / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def speed(reader: LineReader) -> dict[str, float]:

@@ -3,6 +3,7 @@
 A reading that its parser refuses keeps its best tidy text and gets a problem, worded for the officer who sees it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from records.document_types import ColumnSpec, DocumentType, FieldSpec
@@ -29,15 +30,22 @@ def readings_to_values(
 
 
 def reading_to_value(reading: FieldReading, spec: FieldSpec | ColumnSpec, known: Lexicons) -> FieldValue:
-    """The first of raw and others that parses, in normal form; else the tidy raw with a problem."""
+    """The normal form most readings of the place agree on, the first among equals; else the tidy raw with a problem."""
     raws = (reading.raw, *reading.others)
     parsed = [_normal(raw, spec, known) for raw in raws]
-    values = [value for value, _ in parsed if value is not None]
-    if values:
-        agreed = sum(1 for value in values[1:] if value == values[0])
-        return FieldValue(reading=reading, kind=spec.kind, value=values[0], agreed=agreed)
+    votes = Counter(value for value, _ in parsed if value is not None)
+    if votes:
+        value, count = votes.most_common(1)[0]
+        return FieldValue(reading=_led_by(reading, parsed, value), kind=spec.kind, value=value, agreed=count - 1)
     problem = f"Không đọc được {_what(spec)}: {parsed[0][1]}; hãy xem ảnh và gõ lại."
     return FieldValue(reading=reading, kind=spec.kind, value=_best_guess(raws, spec.kind), problem=problem)
+
+
+def _led_by(reading: FieldReading, parsed: Sequence[tuple[str | None, str]], value: str) -> FieldReading:
+    """The reading with the wording in front that gave the value, so that the two stand side by side."""
+    raws = [reading.raw, *reading.others]
+    first = next(i for i, (one, _) in enumerate(parsed) if one == value)
+    return reading.model_copy(update={"raw": raws.pop(first), "others": tuple(raws)}) if first else reading
 
 
 def normal_form(raw: str, kind: str, lexicon_name: str = "") -> str:

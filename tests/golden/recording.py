@@ -21,11 +21,12 @@ from extractors import page as page_module
 from extractors.images import CleanPage, upright
 from extractors.intake import decode_page, inspect
 from extractors.limits import Limits
-from extractors.ocr import Reader, peek_at
+from extractors.ocr import peek_at
 from extractors.page import read_born_digital, read_image
+from extractors.readers import Reader, ValueText
 from records.document_types import document_types
 from records.documents import PageReading
-from records.pages import Box, Line, MediaType, PageImage, PageText, Word
+from records.pages import Box, Line, MediaType, PageImage, PageText, Word, around
 from transformers.values import readings_to_values
 
 GOLDEN = Path(__file__).resolve().parent
@@ -154,11 +155,11 @@ class Playback:
     text: PageText
     crops: Mapping[str, str]
 
-    def read_page(self, page_id: str, image: Any) -> PageText:
+    def read_page(self, page_id: str, page: Any) -> PageText:
         return self.text
 
-    def read_crop(self, image: Any, box: Box, lines: int) -> tuple[str, float]:
-        return self.crops.get(_place(box), ""), 0.0
+    def read_value(self, page: Any, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
+        return ValueText(first.text, first.confidence, (self.crops.get(_place(around(list(rows))), ""),))
 
 
 @dataclass
@@ -175,15 +176,18 @@ class Tape:
     def name(self) -> str:
         return self.real.name
 
-    def read_page(self, page_id: str, image: Any) -> PageText:
-        found = self.real.read_page(page_id, image)
+    def turn(self, page: Any) -> int:
+        return self.real.turn(page)
+
+    def read_page(self, page_id: str, page: CleanPage) -> PageText:
+        found = self.real.read_page(page_id, page)
         self.pages.append(found.model_copy(update={"lines": tuple(_rounded(line) for line in found.lines)}))
         return self.pages[-1]
 
-    def read_crop(self, image: Any, box: Box, lines: int) -> tuple[str, float]:
-        text, confidence = self.real.read_crop(image, box, lines)
-        self.crops[_place(box)] = text
-        return text, confidence
+    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
+        read = self.real.read_value(page, rows, kind, first)
+        self.crops[_place(around(list(rows)))] = read.others[0]
+        return read
 
     def upright(self, *given: Any) -> CleanPage:
         self.clean = upright(*given)

@@ -1,0 +1,144 @@
+"""Stage 3, extractors.neural: pages by PP-OCRv6's line finder and our own line reader, with other readers as witnesses.
+
+A witness is asked for every value that was read: for numbers and codes PP-OCRv6's reader, for Vietnamese asterocr's;
+where it differs, Tesseract too. What they say goes beside the reading; which one counts is settled after parsing.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from extractors.decoding import text_by_language
+from extractors.images import CleanPage, Gray, Rulings
+from extractors.language import hospital_language
+from extractors.lines import LineFinder, line_finder
+from extractors.ocr import TesseractReader, tidy
+from extractors.reader import LineReader, LineText, aster_reader, digit_reader, own_reader
+from extractors.readers import ValueText
+from extractors.words import crop_of, parted, trim, words_of
+from records.pages import Box, Line, PageText
+
+TURN_SIDE = 512  # pixels at which the page is looked at to tell how it lies
+TRIALS = 6  # lines that are read both ways up
+# Kinds in hospital language, where a model of it may choose among tone marks; codes, numbers and names are not bent.
+LANGUAGE = frozenset({"text", "long_text", "department", "occupation", "outcome", "sex", "modality"})
+FIGURES = frozenset(
+    {"integer", "number", "reference", "strength", "phone", "personal_id", "insurance_card", "identifier", "icd10"}
+)
+AIR = 0.08  # of a line's height, around a value's words
+
+
+class NeuralReader:
+    """Warm line finder and line readers; witnesses are opened when first asked."""
+
+    def __init__(self, finder: LineFinder, own: LineReader) -> None:
+        self.name = own.name
+        self.finder, self.own = finder, own
+
+    @cached_property
+    def _aster(self) -> LineReader:
+        return aster_reader()
+
+    @cached_property
+    def _digits(self) -> LineReader:
+        return digit_reader()
+
+    @cached_property
+    def _tesseract(self) -> TesseractReader:
+        return TesseractReader()
+
+    def turn(self, page: Gray) -> int:
+        """By the shape of the text lines: across or along; then by reading the longest of them both ways up."""
+        boxes = self.finder.find(page, TURN_SIDE)
+        along = sum(b.width * b.height * (1 if b.width > b.height else -1) for b in boxes)
+        if not boxes:
+            return 0
+        side = 0 if along >= 0 else 90
+        level = np.ascontiguousarray(np.rot90(page, -side // 90))
+        return max((side, side + 180), key=lambda turn: self._legibility(level, turn - side))
+
+    def _legibility(self, page: Gray, turn: int) -> float:
+        """How surely the longest lines read after undoing a half turn or none: mean over their characters."""
+        image = np.ascontiguousarray(np.rot90(page, -turn // 90))
+        boxes = sorted(page_lines(image, (), self.finder, TURN_SIDE), key=lambda b: -b.width / b.height)
+        lines = self.own.read([crop_of(image, b) for b in boxes[:TRIALS]])
+        sure = [c.probability for line in lines for c in line.characters if not c.text.isspace()]
+        return float(np.mean(sure)) if sure else 0.0
+
+    def read_page(self, page_id: str, page: CleanPage) -> PageText:
+        """Each line that the finder sees, cut where columns or rulings part it, read by itself."""
+        boxes = page_lines(page.text, page.rulings, self.finder)
+        crops = [crop_of(page.text, box) for box in boxes]
+        found = (words_of(read, crop, box) for read, crop, box in zip(self.own.read(crops), crops, boxes, strict=True))
+        return PageText(page_id=page_id, engine=self.name, lines=tuple(Line(words=w) for w in found if w))
+
+    def read_crop(self, image: Gray, box: Box) -> tuple[str, float]:
+        """One line read by our own reader."""
+        place = trim(image, box)
+        if place is None:
+            return "", 0.0
+        read = self.own.read([crop_of(image, place)])[0]
+        return read.text, read.confidence
+
+    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
+        """Our own reading of the value's rows on the cleaned and on the raw page together, and its witnesses'."""
+        places = [airy(page.text, row) for row in rows]
+        clean = [crop_of(page.text, place) for place in places]
+        raw = [crop_of(page.gray, place) for place in places]
+        text, sure = self._two_views(self.own, clean, raw, kind)
+        if not text:
+            text, sure = first.text, first.confidence
+        others = [tidy(" ".join(self._tesseract.read_crop(page.text, place)[0] for place in places))]
+        if _folded(others[0]) != _folded(text):
+            witness = self._digits if kind in FIGURES else self._aster
+            others.append(self._two_views(witness, clean, raw, kind)[0])
+        return ValueText(text, sure, tuple(others))
+
+    def _two_views(self, reader: LineReader, clean: list[Gray], raw: list[Gray], kind: str) -> tuple[str, float]:
+        views = zip(reader.scores(clean), reader.scores(raw), strict=True)
+        scores = [np.sqrt(one * other) for one, other in views]
+        if kind in LANGUAGE:
+            read = [text_by_language(s, reader.alphabet, hospital_language()) for s in scores]
+        else:
+            read = [_plain(reader.line(s, crop)) for s, crop in zip(scores, clean, strict=True)]
+        return tidy(" ".join(text for text, _ in read)), float(np.prod([sure for _, sure in read]))
+
+
+def neural_reader() -> NeuralReader:
+    """The reader with the models that lie here; SohoaError where one is missing or altered."""
+    return NeuralReader(line_finder(), own_reader())
+
+
+def page_lines(image: Gray, rulings: Rulings, finder: LineFinder, long_side: int = 0) -> list[Box]:
+    """The lines of a page, each trimmed to its ink, cut where a vertical ruling or wide white parts columns."""
+    found = []
+    for box in finder.find(image, long_side) if long_side else finder.find(image):
+        xs = [
+            x
+            for x, top, bottom in rulings
+            if box.left + 0.4 * box.height < x < box.right - 0.4 * box.height and top < box.middle < bottom
+        ]
+        edges = [box.left, *sorted(xs), box.right]
+        cells = [box.model_copy(update={"left": a, "right": b}) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        found += [part for cell in cells if (whole := trim(image, cell)) for part in parted(image, whole)]
+    return found
+
+
+def airy(image: Gray, box: Box) -> Box:
+    """The box with a little air, inside the image."""
+    air = AIR * box.height + 1
+    return Box(
+        left=max(0, box.left - 2 * air),
+        top=max(0, box.top - air),
+        right=min(image.shape[1], box.right + 2 * air),
+        bottom=min(image.shape[0], box.bottom + air),
+    )
+
+
+def _plain(line: LineText) -> tuple[str, float]:
+    return line.text, line.confidence
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .,;:")

@@ -1,0 +1,55 @@
+"""Stage 3, extractors.readers: the interface that every way of reading a page stands behind, and which one is used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from extractors.images import CleanPage, Gray
+from records.errors import SohoaError
+from records.pages import Box, PageText
+
+
+@dataclass(frozen=True)
+class ValueText:
+    """One value as read by itself: its text, the engine's own confidence 0..1, and what witnesses read there."""
+
+    text: str
+    confidence: float
+    others: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads Vietnamese text from clean pages."""
+
+    name: str
+
+    def turn(self, page: Gray) -> int:
+        """How far a clean page was turned: degrees counter-clockwise, 0 for a page that tells nothing."""
+        ...
+
+    def read_page(self, page_id: str, page: CleanPage) -> PageText:
+        """All lines of the page; boxes in pixels of its upright image."""
+        ...
+
+    def read_crop(self, image: Gray, box: Box) -> tuple[str, float]:
+        """Text and confidence (0..1) of one line's place read by itself."""
+        ...
+
+    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
+        """A value read again by itself. `rows`: the place of each of its lines; `first`: what the page's lines said."""
+        ...
+
+
+def make_reader(name: str = "auto") -> Reader:
+    """The reader by its setting: auto or tesseract (tesserocr), portable (pytesseract), neural (our line reader)."""
+    if name == "neural":
+        from extractors.neural import neural_reader
+
+        return neural_reader()
+    from extractors.ocr import PortableReader, TesseractReader
+
+    if name in ("auto", "tesseract"):
+        return TesseractReader()
+    if name == "portable":
+        return PortableReader()
+    raise SohoaError(f"SOHOA_READER={name} is not known; use auto, tesseract, portable or neural")

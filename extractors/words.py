@@ -1,0 +1,92 @@
+"""Stage 3, extractors.words: boxes trimmed to ink and cut into columns; a line's text cut into words with boxes."""
+
+import numpy as np
+
+from extractors.reader import Character, Gray, LineText
+from records.pages import Box, Word
+
+INK = 150  # grey level below which a pixel of a clean page is ink
+AIR = 0.08  # of a line's height, around its ink
+WIDE = 1.1  # line heights: white wider than this parts columns
+
+
+def crop_of(image: Gray, box: Box) -> Gray:
+    """The pixels of a box."""
+    return np.ascontiguousarray(image[int(box.top) : int(box.bottom), int(box.left) : int(box.right)])
+
+
+def trim(image: Gray, box: Box) -> Box | None:
+    """The box drawn in, or let out a little, to the ink of its line; None where there is no ink."""
+    height, width = image.shape
+    left, top = max(0, int(box.left)), max(0, int(box.top))
+    right, bottom = min(width, int(box.right) + 1), min(height, int(box.bottom) + 1)
+    dark = image[top:bottom, left:right] < INK
+    rows, columns = np.flatnonzero(dark.sum(1) > 0), np.flatnonzero(dark.sum(0) > 0)
+    if len(rows) < 3 or len(columns) < 2:
+        return None
+    air = AIR * (rows[-1] - rows[0]) + 1
+    return Box(
+        left=max(0, left + columns[0] - 2 * air),
+        top=max(0, top + rows[0] - air),
+        right=min(width, left + columns[-1] + 1 + 2 * air),
+        bottom=min(height, top + rows[-1] + 1 + air),
+    )
+
+
+def parted(image: Gray, box: Box) -> list[Box]:
+    """The box cut at white as wide as the line is high: neighbouring columns that the finder joined."""
+    white = (crop_of(image, box) < INK).sum(0) == 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], white.astype(np.int8), [0]])))
+    gaps = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > WIDE * box.height]
+    cuts = [box.left, *(box.left + (a + b) / 2 for a, b in gaps), box.right]
+    parts = [box.model_copy(update={"left": a, "right": b}) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [tight for part in parts if (tight := trim(image, part))]
+
+
+def words_of(line: LineText, crop: Gray, box: Box) -> tuple[Word, ...]:
+    """The line's words, each with the box of its ink on the page."""
+    groups: list[list[Character]] = [[]]
+    for character in line.characters:
+        if character.text.isspace():
+            groups.append([])
+        else:
+            groups[-1].append(character)
+    groups = [group for group in groups if group]
+    cuts = [0.0, *(_gap(crop, a[-1], b[0]) for a, b in zip(groups[:-1], groups[1:], strict=True)), float(crop.shape[1])]
+    words = []
+    for group, left, right in zip(groups, cuts[:-1], cuts[1:], strict=True):
+        place = _inked(crop, left, right)
+        words.append(
+            Word(
+                text="".join(c.text for c in group),
+                confidence=float(np.prod([c.probability for c in group])),
+                box=Box(
+                    left=box.left + place.left,
+                    top=box.top + place.top,
+                    right=box.left + place.right,
+                    bottom=box.top + place.bottom,
+                ),
+            )  # fmt: skip
+        )
+    return tuple(words)
+
+
+def _gap(crop: Gray, before: Character, after: Character) -> float:
+    """Middle of the widest strip without ink between two characters, in pixels of the crop."""
+    first, last = int((before.left + before.right) / 2), int((after.left + after.right) / 2) + 1
+    white = (crop[:, first:last] < INK).sum(0) == 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], white.astype(np.int8), [0]])))
+    if len(edges) == 0:
+        return (before.right + after.left) / 2
+    starts, ends = edges[::2], edges[1::2]
+    widest = int((ends - starts).argmax())
+    return first + float(starts[widest] + ends[widest]) / 2
+
+
+def _inked(crop: Gray, left: float, right: float) -> Box:
+    """Box of the ink between two columns, in pixels of the crop; all of them where there is none."""
+    dark = crop[:, int(left) : max(int(left) + 1, int(right))] < INK
+    rows, columns = np.flatnonzero(dark.any(1)), np.flatnonzero(dark.any(0))
+    if len(rows) == 0:
+        return Box(left=left, top=0, right=right, bottom=crop.shape[0])
+    return Box(left=int(left) + columns[0], top=rows[0], right=int(left) + columns[-1] + 1, bottom=rows[-1] + 1)
