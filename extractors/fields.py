@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from extractors.labels import NUMBERING, LabelHit, Rulings, find_labels
+from extractors.labels import NUMBERING, LabelHit, find_labels
 from extractors.rows import Row, fold
 from records.document_types import DocumentType, FieldSpec
-from records.pages import Box, Word, around
+from records.pages import Box, Rulings, Word, around
 
 # How many rows a value may run over, by kind; kinds not named stay on one row.
 WRAPS = {

@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from records.pages import PageImage
+from records.pages import PageImage, Rulings
 
 Gray = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
-Rulings = tuple[tuple[int, int, int], ...]
 
 WORKING_LONG_SIDE_PX = 3400  # about 290 dpi on A4: Tesseract reads best when capitals are some 30 px high
 THUMB_LONG_SIDE_PX = 1200

@@ -9,7 +9,7 @@ from rapidfuzz.distance import Levenshtein
 
 from extractors.rows import Row, fold
 from records.document_types import DocumentType
-from records.pages import Box, Word, around
+from records.pages import Box, Rulings, Word, around
 
 SHORT = 4  # folded letters; labels up to this length must match exactly, with a colon or filling their cell
 LONG = 8
@@ -30,9 +30,6 @@ class LabelHit:
     weight: float
     box: Box
     alone: bool = False
-
-
-Rulings = tuple[tuple[int, int, int], ...]
 
 
 def find_labels(rows: list[Row], document_type: DocumentType, rulings: Rulings = ()) -> list[LabelHit]:

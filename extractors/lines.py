@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.images import Gray
 from extractors.models import DETECTOR, open_borrowed
 from records.pages import Box
 
-Gray = NDArray[np.uint8]
 LONG_SIDE = 736  # pixels at which the page is looked at
 STEP = 32  # the network takes sides that are multiples of this
 CORE, SURE = 0.3, 0.5  # of the map: a point of a core, the mean over a line's core

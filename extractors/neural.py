@@ -10,14 +10,14 @@ from functools import cached_property
 import numpy as np
 
 from extractors.decoding import text_by_language
-from extractors.images import CleanPage, Gray, Rulings
+from extractors.images import CleanPage, Gray
 from extractors.language import hospital_language
 from extractors.lines import LineFinder, line_finder
 from extractors.ocr import TesseractReader, tidy
 from extractors.reader import LineReader, LineText, aster_reader, digit_reader, own_reader
 from extractors.readers import ValueText
 from extractors.words import crop_of, parted, trim, words_of
-from records.pages import Box, Line, PageText
+from records.pages import Box, Line, PageText, Rulings
 
 TURN_SIDE = 512  # pixels at which the page is looked at to tell how it lies
 TRIALS = 6  # lines that are read both ways up
@@ -56,13 +56,14 @@ class NeuralReader:
             return 0
         side = 0 if along >= 0 else 90
         level = np.ascontiguousarray(np.rot90(page, -side // 90))
-        return max((side, side + 180), key=lambda turn: self._legibility(level, turn - side))
+        longest = sorted(page_lines(level, (), self.finder, TURN_SIDE), key=lambda b: -b.width / b.height)[:TRIALS]
+        crops = [crop_of(level, box) for box in longest]
+        overturned = [np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops]
+        return side if self._legibility(crops) >= self._legibility(overturned) else side + 180
 
-    def _legibility(self, page: Gray, turn: int) -> float:
-        """How surely the longest lines read after undoing a half turn or none: mean over their characters."""
-        image = np.ascontiguousarray(np.rot90(page, -turn // 90))
-        boxes = sorted(page_lines(image, (), self.finder, TURN_SIDE), key=lambda b: -b.width / b.height)
-        lines = self.own.read([crop_of(image, b) for b in boxes[:TRIALS]])
+    def _legibility(self, crops: list[Gray]) -> float:
+        """How surely lines read: mean over their characters, 0 where there are none."""
+        lines = self.own.read(crops)
         sure = [c.probability for line in lines for c in line.characters if not c.text.isspace()]
         return float(np.mean(sure)) if sure else 0.0
 

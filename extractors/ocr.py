@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,12 +28,10 @@ OSD_SURE = 1.0  # below this confidence of Tesseract's orientation, both ways up
 LANGUAGES = ("vie", "eng", "osd")
 
 
-@dataclass
-class TesseractReader:
-    """Warm Tesseract through tesserocr: Vietnamese for pages, Vietnamese and English for crops as a second view."""
+class Tesseract(ABC):
+    """What both ways to Tesseract share."""
 
-    name: str = "tesseract"
-    _engines: dict[tuple[str, int], Any] = field(default_factory=dict)
+    name: str
 
     def turn(self, page: Gray) -> int:
         return page_turn(page, self)
@@ -40,18 +39,33 @@ class TesseractReader:
     def read_page(self, page_id: str, page: CleanPage) -> PageText:
         return PageText(page_id=page_id, engine=self.name, lines=self.lines(page.text))
 
+    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
+        """What the page's lines said, and the value read once more by itself as another view."""
+        again, _ = self.read_crop(page.text, around(list(rows)), len(rows))
+        return ValueText(first.text, first.confidence, (again,))
+
+    @abstractmethod
     def lines(self, image: Gray) -> tuple[Line, ...]:
         """Every line that Tesseract finds anywhere on the image."""
+
+    @abstractmethod
+    def read_crop(self, image: Gray, box: Box, lines: int = 1) -> tuple[str, float]:
+        """Text and confidence (0..1) of one place read by itself; `lines`: how many text lines it holds."""
+
+
+@dataclass
+class TesseractReader(Tesseract):
+    """Warm Tesseract through tesserocr: Vietnamese for pages, Vietnamese and English for crops as a second view."""
+
+    name: str = "tesseract"
+    _engines: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    def lines(self, image: Gray) -> tuple[Line, ...]:
         engine = self._engine("vie", SPARSE)
         engine.SetImage(Image.fromarray(image))
         engine.SetSourceResolution(300)
         engine.Recognize()
         return tuple(_lines(engine))
-
-    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
-        """What the page's lines said, and the value read once more by itself as another view."""
-        again, _ = self.read_crop(page.text, around(list(rows)), len(rows))
-        return ValueText(first.text, first.confidence, (again,))
 
     def read_crop(self, image: Gray, box: Box, lines: int = 1) -> tuple[str, float]:
         crop = padded(image, box)
@@ -73,19 +87,12 @@ class TesseractReader:
 
 
 @dataclass
-class PortableReader:
+class PortableReader(Tesseract):
     """The tesseract program through pytesseract: slower, needs no compiled binding."""
 
     name: str = "tesseract-portable"
 
-    def turn(self, page: Gray) -> int:
-        return page_turn(page, self)
-
-    def read_page(self, page_id: str, page: CleanPage) -> PageText:
-        return PageText(page_id=page_id, engine=self.name, lines=self.lines(page.text))
-
     def lines(self, image: Gray) -> tuple[Line, ...]:
-        """Every line that Tesseract finds anywhere on the image."""
         import pytesseract
 
         data = pytesseract.image_to_data(
@@ -102,11 +109,6 @@ class PortableReader:
                 )
         return tuple(Line(words=tuple(words)) for words in rows.values())
 
-    def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
-        """What the page's lines said, and the value read once more by itself as another view."""
-        again, _ = self.read_crop(page.text, around(list(rows)), len(rows))
-        return ValueText(first.text, first.confidence, (again,))
-
     def read_crop(self, image: Gray, box: Box, lines: int = 1) -> tuple[str, float]:
         import pytesseract
 
@@ -120,9 +122,6 @@ class PortableReader:
         words = [(tidy(t), c) for t, c in zip(data["text"], data["conf"], strict=True) if tidy(t)]
         confidence = sum(max(0, c) for _, c in words) / (100 * len(words)) if words else 0.0
         return " ".join(t for t, _ in words), confidence
-
-
-Tesseract = TesseractReader | PortableReader
 
 
 def check_languages() -> None:

@@ -9,11 +9,10 @@ from rapidfuzz.distance import Levenshtein
 
 from extractors.cells import drug_and_strength, quantity_and_unit
 from extractors.fields import SIGNED, Found
-from extractors.labels import Rulings
 from extractors.numbered import numbered_blocks
 from extractors.rows import Row, fold
 from records.document_types import ColumnSpec, DocumentType, TableSpec
-from records.pages import Box, Word
+from records.pages import Box, Rulings, Word
 
 HEADING_LIKE = 0.8
 INDEX = re.compile(r"^(\d{1,2})[.)]?$")

@@ -1,6 +1,7 @@
 """Stage 3, extractors.words: boxes trimmed to ink and cut into columns; a line's text cut into words with boxes."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from extractors.reader import Character, Gray, LineText
 from records.pages import Box, Word
@@ -36,8 +37,7 @@ def trim(image: Gray, box: Box) -> Box | None:
 def parted(image: Gray, box: Box) -> list[Box]:
     """The box cut at white as wide as the line is high: neighbouring columns that the finder joined."""
     white = (crop_of(image, box) < INK).sum(0) == 0
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], white.astype(np.int8), [0]])))
-    gaps = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > WIDE * box.height]
+    gaps = [(a, b) for a, b in _runs(white) if b - a > WIDE * box.height]
     cuts = [box.left, *(box.left + (a + b) / 2 for a, b in gaps), box.right]
     parts = [box.model_copy(update={"left": a, "right": b}) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
     return [tight for part in parts if (tight := trim(image, part))]
@@ -75,12 +75,14 @@ def _gap(crop: Gray, before: Character, after: Character) -> float:
     """Middle of the widest strip without ink between two characters, in pixels of the crop."""
     first, last = int((before.left + before.right) / 2), int((after.left + after.right) / 2) + 1
     white = (crop[:, first:last] < INK).sum(0) == 0
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], white.astype(np.int8), [0]])))
-    if len(edges) == 0:
-        return (before.right + after.left) / 2
-    starts, ends = edges[::2], edges[1::2]
-    widest = int((ends - starts).argmax())
-    return first + float(starts[widest] + ends[widest]) / 2
+    start, end = max(_runs(white), key=lambda run: run[1] - run[0], default=(0, 0))
+    return first + (start + end) / 2 if end else (before.right + after.left) / 2
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(first, past the last) of each unbroken run of True."""
+    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _inked(crop: Gray, left: float, right: float) -> Box:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from records.base import Frozen
 
+Rulings = tuple[tuple[int, int, int], ...]  # (x, top, bottom) in pixels of each vertical ruling of an upright page
+
 
 class Box(Frozen):
     """Pixels, origin at the top left of the upright, deskewed page image."""

@@ -18,7 +18,7 @@ from extractors.rows import Row, page_to_rows
 from extractors.tables import Peek, find_tables, nothing_there
 from records.document_types import document_types
 from records.documents import FieldReading, PageReading
-from records.pages import Box, Line, PageBox, PageImage, PageText, Word
+from records.pages import Box, Line, PageBox, PageImage, PageText, Rulings, Word
 
 EM = 40.0  # height of a word in pixels
 LETTER = 20.0  # width of every letter; so one space parts words (20 px) and three part columns (60 px)
@@ -27,7 +27,16 @@ LEFT, TOP = 100.0, 100.0
 WIDTH, HEIGHT = 2404, 3400
 FONTS = Path("/usr/share/fonts/truetype/croscore")
 
-Rulings = tuple[tuple[int, int, int], ...]
+
+# Lines of a form as they are printed, wide gaps between columns.
+LINES = (
+    "Họ và tên người bệnh: NGUYỄN HOÀNG PHƯƠNG THẢO",
+    "Ngày sinh: 01/09/1960      Giới tính: Nữ",
+    "Địa chỉ: Số 12 đường Hàng Bông, quận Hoàn Kiếm, Hà Nội",
+    "Số thẻ BHYT: GD4013001234567      Mã ICD-10: C50.9",
+    "Chẩn đoán: Ung thư vú trái giai đoạn II, di căn hạch nách",
+    "Bạch cầu 12,5 G/L      Hemoglobin 130 g/L",
+)
 
 
 @dataclass(frozen=True)

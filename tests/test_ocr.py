@@ -16,7 +16,7 @@ from rapidfuzz.distance import Levenshtein
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
-from builders import EM, FONTS, drawn, in_colour  # noqa: E402
+from builders import EM, FONTS, LINES, drawn, in_colour  # noqa: E402
 
 from extractors import ocr  # noqa: E402
 from extractors.born_digital import is_trustworthy, text_layer  # noqa: E402
@@ -24,14 +24,6 @@ from extractors.readers import make_reader  # noqa: E402
 from records.errors import SohoaError  # noqa: E402
 from records.pages import Box, Line, Word  # noqa: E402
 
-LINES = (
-    "Họ và tên người bệnh: NGUYỄN HOÀNG PHƯƠNG THẢO",
-    "Ngày sinh: 01/09/1960      Giới tính: Nữ",
-    "Địa chỉ: Số 12 đường Hàng Bông, quận Hoàn Kiếm, Hà Nội",
-    "Số thẻ BHYT: GD4013001234567      Mã ICD-10: C50.9",
-    "Chẩn đoán: Ung thư vú trái giai đoạn II, di căn hạch nách",
-    "Bạch cầu 12,5 G/L      Hemoglobin 130 g/L",
-)
 SIZE = (2400, 1100)
 # Share of letters that are wrong, at most.
 CEILINGS = {"clean": 0.015, "grey": 0.015, "small": 0.015, "worn": 0.04, "crop": 0.03, "portable": 0.015}

@@ -17,6 +17,7 @@ from rapidfuzz.distance import Levenshtein
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
+from builders import LINES as WIDE_LINES  # noqa: E402
 from builders import drawn  # noqa: E402
 
 from extractors import models, reader  # noqa: E402
@@ -25,14 +26,7 @@ from records.errors import SohoaError  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 OPENERS = {"own": reader.own_reader, "asterocr": reader.aster_reader, "digits": reader.digit_reader}
 READERS = list(OPENERS)
-LINES = (
-    "Họ và tên người bệnh: NGUYỄN HOÀNG PHƯƠNG THẢO",
-    "Ngày sinh: 01/09/1960 Giới tính: Nữ",
-    "Địa chỉ: Số 12 đường Hàng Bông, quận Hoàn Kiếm, Hà Nội",
-    "Số thẻ BHYT: GD4013001234567 Mã ICD-10: C50.9",
-    "Chẩn đoán: Ung thư vú trái giai đoạn II, di căn hạch nách",
-    "Bạch cầu 12,5 G/L Hemoglobin 130 g/L",
-)
+LINES = tuple(" ".join(line.split()) for line in WIDE_LINES)
 NUMBERS = ("12/03/2019", "7", "14003728", "0123456789012345678901234567890123456789", "6.7", "21:30", "3,5-9,8", "45%")
 CEILINGS = {"own": 0.1, "asterocr": 0.03}  # share of characters that are wrong, at most
 

@@ -90,7 +90,7 @@ LIMITS = """## Limits
 - One line at a time; it neither finds lines nor turns pages.
 - Real handwriting is not read: the handwriting-like faces only keep it from failing on neat script fonts.
 - `’` is read as `'`, `—` as `–`, an ellipsis as three full stops; wide gaps as one space.
-- Its probabilities are not calibrated.
+- Its probabilities are too high; `reader.json` holds the calibration of a line, measured on generated lines.
 - The printed pages it is measured on are new in layout and wear, but some are set in common office faces (Tinos,
   Liberation) that it was trained on; the handwriting-like faces on them were held out.
 - Measured on synthetic pages only, until a hospital measures it on its own paper."""
