@@ -16,8 +16,11 @@ from records.pages import PageImage, Rulings
 Gray = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 
-WORKING_LONG_SIDE_PX = 3400  # about 290 dpi on A4: Tesseract reads best when capitals are some 30 px high
+LARGEST_LONG_SIDE_PX = 3400  # about 290 dpi on A4: Tesseract reads best when capitals are some 30 px high
+LOOK_LONG_SIDE_PX = 1700  # at which a page is looked at first: blank, how it lies, how small its print is
 THUMB_LONG_SIDE_PX = 1200
+USUAL_LETTER = 0.0053  # median height of the marks of print of 12 pt, as a share of the long side of A4
+INK = 140  # grey level below which a pixel of a clean page is ink
 FEWEST_LETTERS = 4  # two short words on an empty page may be the most important ones of the file
 
 
@@ -40,31 +43,58 @@ class CleanPage:
     rulings: Rulings
 
 
-def upright(page_id: str, rgb: NDArray[Any], dpi: float, orientation: Orientation) -> CleanPage:
-    """Make a page upright and clean. `rgb`: HxWx3 uint8 as it lies in the file; `dpi` 0 when unknown."""
+def upright(
+    page_id: str, rgb: NDArray[Any], dpi: float, orientation: Orientation, long_side: int = LARGEST_LONG_SIDE_PX
+) -> CleanPage:
+    """Make a page upright and clean. `rgb`: HxWx3 uint8 as it lies in the file; `dpi` 0 when unknown.
+
+    `long_side`: pixels of the result for ordinary print; a page of small print becomes larger, up to 3400. A blank
+    page is told from a look at 1700 pixels and pays for nothing more.
+    """
     raw = ink_channel(rgb)
     to_upright, size = flat_sheet(raw)
-    gray = divide_background(_warp(raw, to_upright, size))
-    _, nothing = ink_share(without_rulings(gray)[0])
-    turn = 0 if nothing else orientation(gray)
-    to_upright = _quarter_turn(turn, size) @ to_upright
-    size = size if turn % 180 == 0 else (size[1], size[0])
-    gray = np.ascontiguousarray(np.rot90(gray, -turn // 90))
-    skew = skew_degrees(gray)
-    to_upright = _rotation(skew, size) @ to_upright
-    scale = WORKING_LONG_SIDE_PX / max(size)
-    if scale > 1.25 or scale < 0.8:
-        to_upright = np.diag([scale, scale, 1.0]) @ to_upright
-        size = (round(size[0] * scale), round(size[1] * scale))
+    look = divide_background(_warp(raw, *_scaled(to_upright, size, LOOK_LONG_SIDE_PX)))
+    letters = letter_heights(_without(look, _rulings(look)))
+    if len(letters) < FEWEST_LETTERS:
+        to_upright, size = _scaled(to_upright, size, LOOK_LONG_SIDE_PX)
+        return CleanPage(_page_image(page_id, raw, look, dpi, to_upright, 0, 0.0, blank=True), look, look, ())
+    turn = orientation(look)
+    skew = skew_degrees(np.ascontiguousarray(np.rot90(look, -turn // 90)))
+    to_upright, size = _quarter_turn(turn, size) @ to_upright, size if turn % 180 == 0 else (size[1], size[0])
+    to_upright, size = _scaled(
+        _rotation(skew, size) @ to_upright, size, round(long_side * small_print(letters, look, long_side))
+    )
     gray = divide_background(_warp(raw, to_upright, size))
     text, rulings = without_rulings(gray)
-    ink, blank = ink_share(text)
-    image = PageImage(
-        page_id=page_id, turn=turn, skew_degrees=round(skew, 2), width_px=size[0], height_px=size[1],
+    return CleanPage(_page_image(page_id, raw, text, dpi, to_upright, turn, skew), gray, text, rulings)
+
+
+def _page_image(
+    page_id: str, raw: Gray, text: Gray, dpi: float, to_upright: Matrix, turn: int, skew: float, *, blank: bool = False
+) -> PageImage:
+    ink = 0.0 if blank else float((_inner(text) < INK).mean())
+    return PageImage(
+        page_id=page_id, turn=turn, skew_degrees=round(skew, 2), width_px=text.shape[1], height_px=text.shape[0],
         file_width_px=raw.shape[1], file_height_px=raw.shape[0], dpi=dpi, ink=round(ink, 5), blank=blank,
         to_file=tuple(float(v) for v in np.linalg.inv(to_upright).ravel()), fingerprint=fingerprint(text),
     )  # fmt: skip
-    return CleanPage(image=image, gray=gray, text=text, rulings=rulings)
+
+
+def _scaled(matrix: Matrix, size: tuple[int, int], long_side: int) -> tuple[Matrix, tuple[int, int]]:
+    """The map and size of the same page with a long side of so many pixels; left alone where it is nearly that."""
+    scale = long_side / max(size)
+    if 0.95 < scale < 1.25:
+        return matrix, size
+    return np.diag([scale, scale, 1.0]) @ matrix, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+
+
+def small_print(letters: NDArray[np.int32], page: Gray, long_side: int) -> float:
+    """By how much a page should be larger than `long_side` for its print to be as high as ordinary print; from 1 up.
+
+    `letters`: heights in pixels of the marks on `page`.
+    """
+    usual = USUAL_LETTER * max(page.shape)
+    return float(np.clip(usual / np.median(letters), 1.0, max(1.0, LARGEST_LONG_SIDE_PX / long_side)))
 
 
 def ink_channel(rgb: NDArray[Any]) -> Gray:
@@ -120,7 +150,13 @@ def divide_background(gray: Gray) -> Gray:
 
 def skew_degrees(gray: Gray) -> float:
     """The turn in degrees (counter-clockwise positive, within 6) that makes the rows of text sharpest."""
-    scale = THUMB_LONG_SIDE_PX / max(gray.shape)
+    coarse = _sharpest(gray, np.arange(-6, 6.1, 0.5), THUMB_LONG_SIDE_PX // 2)
+    return _sharpest(gray, np.arange(coarse - 0.5, coarse + 0.51, 0.1), THUMB_LONG_SIDE_PX)
+
+
+def _sharpest(gray: Gray, angles: NDArray[np.float64], long_side: int) -> float:
+    """The angle after which rows of ink and rows of paper differ most."""
+    scale = long_side / max(gray.shape)
     ink = (cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) < 170).astype(np.uint8)
 
     def sharpness(angle: float) -> float:
@@ -128,21 +164,41 @@ def skew_degrees(gray: Gray) -> float:
         rows = cv2.warpAffine(ink, matrix, (ink.shape[1], ink.shape[0])).sum(1).astype(np.float64)
         return float((np.diff(rows) ** 2).sum())
 
-    coarse = max(np.arange(-6, 6.1, 0.5), key=sharpness)
-    return float(max(np.arange(coarse - 0.5, coarse + 0.51, 0.1), key=sharpness))
+    return float(max(angles, key=sharpness))
 
 
 def without_rulings(gray: Gray) -> tuple[Gray, Rulings]:
     """The page without table rulings, underlines and dotted leaders, and the (x, top, bottom) of vertical rulings."""
-    ink = (gray < 190).astype(np.uint8) * 255
-    em = max(gray.shape) // 110
+    across, down = _rulings(gray)
+    ink = _ink(gray)
+    return _without(gray, (across, down), _leaders(ink, _em(gray))), _verticals(down, _em(gray))
+
+
+def _rulings(gray: Gray) -> tuple[Gray, Gray]:
+    """Masks of long thin marks, across and down."""
+    ink, em = _ink(gray), _em(gray)
     across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 2 * em), np.uint8))
     down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((int(2.3 * em), 1), np.uint8))
-    gone = cv2.dilate(cv2.bitwise_or(across, down), np.ones((3, 3), np.uint8))
-    gone = cv2.bitwise_or(gone, _leaders(ink, em))
+    return np.asarray(across, np.uint8), np.asarray(down, np.uint8)
+
+
+def _without(gray: Gray, rulings: tuple[Gray, Gray], leaders: Gray | None = None) -> Gray:
+    """The page with paper where rulings and leaders were."""
+    gone = cv2.dilate(cv2.bitwise_or(*rulings), np.ones((3, 3), np.uint8))
     text = gray.copy()
     text[gone > 0] = 255
-    return text, _verticals(down, em)
+    if leaders is not None:
+        text[leaders > 0] = 255
+    return text
+
+
+def _ink(gray: Gray) -> Gray:
+    return (gray < 190).astype(np.uint8) * 255
+
+
+def _em(gray: Gray) -> int:
+    """Height of ordinary print, roughly, in pixels."""
+    return max(1, max(gray.shape) // 110)
 
 
 def _leaders(ink: Gray, em: int) -> Gray:
@@ -169,16 +225,22 @@ def _verticals(down: NDArray[Any], em: int) -> Rulings:
 
 def ink_share(text: Gray) -> tuple[float, bool]:
     """Share of ink, and whether the page is blank: fewer than a few letter-sized marks away from the edges."""
-    height, width = text.shape
-    inner = text[int(0.03 * height) : int(0.97 * height), int(0.03 * width) : int(0.97 * width)]
-    dark = (inner < 140).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(dark)
+    return float((_inner(text) < INK).mean()), len(letter_heights(text)) < FEWEST_LETTERS
+
+
+def letter_heights(text: Gray) -> NDArray[np.int32]:
+    """Height in pixels of each mark the size of a letter, away from the edges."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats((_inner(text) < INK).astype(np.uint8))
     em = max(text.shape) / 110
     tall, wide = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_WIDTH]
-    letters = (
-        int(((tall > 0.35 * em) & (tall < 4 * em) & (wide > 0.1 * em) & (wide < 6 * em)).sum()) if count > 1 else 0
-    )
-    return float(dark.mean()), letters < FEWEST_LETTERS
+    like = (tall > 0.35 * em) & (tall < 4 * em) & (wide > 0.1 * em) & (wide < 6 * em)
+    return np.asarray(tall[like], np.int32)
+
+
+def _inner(text: Gray) -> Gray:
+    """The page without its outermost three hundredths."""
+    height, width = text.shape
+    return text[int(0.03 * height) : int(0.97 * height), int(0.03 * width) : int(0.97 * width)]
 
 
 def fingerprint(text: Gray) -> str:
@@ -206,6 +268,12 @@ def _rotation(degrees: float, size: tuple[int, int]) -> Matrix:
 def _warp(gray: Gray, matrix: Matrix, size: tuple[int, int]) -> Gray:
     if np.allclose(matrix, np.eye(3)) and size == (gray.shape[1], gray.shape[0]):
         return gray
+    shrink = max(size) / max(gray.shape)
+    if shrink < 0.85:  # Averaged first: taking single pixels of a larger picture leaves ragged letters.
+        gray = np.asarray(cv2.resize(gray, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+        matrix = matrix @ np.diag([1 / shrink, 1 / shrink, 1.0])
+        if np.allclose(matrix, np.eye(3), atol=1e-6) and size == (gray.shape[1], gray.shape[0]):
+            return gray
     return np.asarray(
         cv2.warpPerspective(gray, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )

@@ -13,19 +13,22 @@ from extractors.decoding import text_by_language
 from extractors.images import CleanPage, Gray
 from extractors.language import hospital_language
 from extractors.lines import LineFinder, line_finder
-from extractors.ocr import TesseractReader, tidy
-from extractors.reader import LineReader, LineText, aster_reader, digit_reader, own_reader
+from extractors.ocr import TesseractReader, osd_turn, tidy
+from extractors.reader import Floats, LineReader, LineText, aster_reader, digit_reader, own_reader
 from extractors.readers import ValueText
 from extractors.words import crop_of, parted, trim, words_of
 from records.pages import Box, Line, PageText, Rulings
 
+LONG_SIDE = 2400  # pixels of an upright page: lines of 12 pt are then a little higher than the reader's 32
 TURN_SIDE = 512  # pixels at which the page is looked at to tell how it lies
+CLOSE = 0.08  # legibilities as near as this do not tell: Tesseract's orientation does
 TRIALS = 6  # lines that are read both ways up
 # Kinds in hospital language, where a model of it may choose among tone marks; codes, numbers and names are not bent.
 LANGUAGE = frozenset({"text", "long_text", "department", "occupation", "outcome", "sex", "modality"})
 FIGURES = frozenset(
     {"integer", "number", "reference", "strength", "phone", "personal_id", "insurance_card", "identifier", "icd10"}
 )
+SURE = 0.9  # a reading of a value that is as sure as this, and as the page's line had it, needs no second view
 AIR = 0.08  # of a line's height, around a value's words
 
 
@@ -33,7 +36,7 @@ class NeuralReader:
     """Warm line finder and line readers; witnesses are opened when first asked."""
 
     def __init__(self, finder: LineFinder, own: LineReader) -> None:
-        self.name = own.name
+        self.name, self.long_side = own.name, LONG_SIDE
         self.finder, self.own = finder, own
 
     @cached_property
@@ -52,14 +55,14 @@ class NeuralReader:
         """By the shape of the text lines: across or along; then by reading the longest of them both ways up."""
         boxes = self.finder.find(page, TURN_SIDE)
         along = sum(b.width * b.height * (1 if b.width > b.height else -1) for b in boxes)
-        if not boxes:
-            return 0
         side = 0 if along >= 0 else 90
         level = np.ascontiguousarray(np.rot90(page, -side // 90))
-        longest = sorted(page_lines(level, (), self.finder, TURN_SIDE), key=lambda b: -b.width / b.height)[:TRIALS]
-        crops = [crop_of(level, box) for box in longest]
+        crops = [crop_of(level, box) for box in _longest(level, boxes if side == 0 else _clockwise(boxes, page))]
         overturned = [np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops]
-        return side if self._legibility(crops) >= self._legibility(overturned) else side + 180
+        upright, over = self._legibility(crops), self._legibility(overturned)
+        if abs(upright - over) < CLOSE and boxes and (turn := osd_turn(page)) in (side, side + 180):
+            return turn
+        return side if upright >= over else side + 180
 
     def _legibility(self, crops: list[Gray]) -> float:
         """How surely lines read: mean over their characters, 0 where there are none."""
@@ -83,26 +86,36 @@ class NeuralReader:
         return read.text, read.confidence
 
     def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
-        """Our own reading of the value's rows on the cleaned and on the raw page together, and its witnesses'."""
+        """The value as its line had it where Tesseract reads it alike; else our own second reading and a witness's."""
         places = [airy(page.text, row) for row in rows]
+        seen = tidy(" ".join(self._tesseract.read_crop(page.text, place)[0] for place in places))
+        if kind not in LANGUAGE and _folded(seen) == _folded(first.text):
+            return ValueText(first.text, first.confidence, (seen,))
         clean = [crop_of(page.text, place) for place in places]
-        raw = [crop_of(page.gray, place) for place in places]
-        text, sure = self._two_views(self.own, clean, raw, kind)
+        text, sure = self._best_view(clean, [crop_of(page.gray, place) for place in places], kind, first.text)
         if not text:
             text, sure = first.text, first.confidence
-        others = [tidy(" ".join(self._tesseract.read_crop(page.text, place)[0] for place in places))]
-        if _folded(others[0]) != _folded(text):
+        others = [seen]
+        if _folded(seen) != _folded(text):
             witness = self._digits if kind in FIGURES else self._aster
-            others.append(self._two_views(witness, clean, raw, kind)[0])
+            others.append(self._in_words(witness, witness.scores(clean), clean, kind)[0])
         return ValueText(text, sure, tuple(others))
 
-    def _two_views(self, reader: LineReader, clean: list[Gray], raw: list[Gray], kind: str) -> tuple[str, float]:
-        views = zip(reader.scores(clean), reader.scores(raw), strict=True)
-        scores = [np.sqrt(one * other) for one, other in views]
+    def _best_view(self, clean: list[Gray], raw: list[Gray], kind: str, first: str) -> tuple[str, float]:
+        """The cleaned crops read; with the raw ones where that differs from the page's line or is unsure."""
+        scores = self.own.scores(clean)
+        text, sure = self._in_words(self.own, scores, clean, kind)
+        if sure > SURE and _folded(text) == _folded(first):
+            return text, sure
+        both = [np.sqrt(one * other) for one, other in zip(scores, self.own.scores(raw), strict=True)]
+        return self._in_words(self.own, both, clean, kind)
+
+    def _in_words(self, reader: LineReader, scores: list[Floats], crops: list[Gray], kind: str) -> tuple[str, float]:
+        """Text of a value's rows, and the product of their confidences."""
         if kind in LANGUAGE:
             read = [text_by_language(s, reader.alphabet, hospital_language()) for s in scores]
         else:
-            read = [_plain(reader.line(s, crop)) for s, crop in zip(scores, clean, strict=True)]
+            read = [_plain(reader.line(s, crop)) for s, crop in zip(scores, crops, strict=True)]
         return tidy(" ".join(text for text, _ in read)), float(np.prod([sure for _, sure in read]))
 
 
@@ -124,6 +137,18 @@ def page_lines(image: Gray, rulings: Rulings, finder: LineFinder, long_side: int
         cells = [box.model_copy(update={"left": a, "right": b}) for a, b in zip(edges[:-1], edges[1:], strict=True)]
         found += [part for cell in cells if (whole := trim(image, cell)) for part in parted(image, whole)]
     return found
+
+
+def _longest(image: Gray, boxes: list[Box]) -> list[Box]:
+    """A few lines, longest for their height first."""
+    lines = [part for box in boxes if (whole := trim(image, box)) for part in parted(image, whole)]
+    return sorted(lines, key=lambda b: -b.width / b.height)[:TRIALS]
+
+
+def _clockwise(boxes: list[Box], image: Gray) -> list[Box]:
+    """Boxes where they are once the image is turned by a quarter, clockwise."""
+    high = image.shape[0]
+    return [Box(left=high - b.bottom, top=b.left, right=high - b.top, bottom=b.right) for b in boxes]
 
 
 def airy(image: Gray, box: Box) -> Box:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from extractors.images import CleanPage, Gray
+from extractors.images import LARGEST_LONG_SIDE_PX, CleanPage, Gray
 from extractors.readers import Reader, ValueText
 from records.errors import SohoaError
 from records.pages import Box, Line, PageText, Word, around
@@ -32,6 +32,7 @@ class Tesseract(ABC):
     """What both ways to Tesseract share."""
 
     name: str
+    long_side = LARGEST_LONG_SIDE_PX
 
     def turn(self, page: Gray) -> int:
         return page_turn(page, self)
@@ -149,6 +150,21 @@ def page_turn(page: Gray, reader: Tesseract) -> int:
 
     Degrees counter-clockwise, 0 for a page that tells nothing.
     """
+    turn, sure = _orientation(page)
+    if sure >= OSD_SURE:
+        return turn
+    tries = (turn, (turn + 180) % 360) if sure > 0 else (0, 180, 90, 270)
+    return max(tries, key=lambda t: _legibility(page, t, reader))
+
+
+def osd_turn(page: Gray) -> int | None:
+    """Tesseract's orientation in degrees counter-clockwise; None where it is unsure."""
+    turn, sure = _orientation(page)
+    return turn if sure >= OSD_SURE else None
+
+
+def _orientation(page: Gray) -> tuple[int, float]:
+    """Degrees counter-clockwise and Tesseract's confidence, 0 for a page with too few characters to tell."""
     import pytesseract
 
     try:
@@ -157,15 +173,11 @@ def page_turn(page: Gray, reader: Tesseract) -> int:
             config="--psm 0 -c min_characters_to_try=5 --dpi 300",
             output_type=pytesseract.Output.DICT,
         )
-        turn, sure = int(found["rotate"]) % 360, float(found["orientation_conf"])
+        return int(found["rotate"]) % 360, float(found["orientation_conf"])
     except pytesseract.TesseractNotFoundError as error:
         raise SohoaError("tesseract is not installed; install it with: apt-get install tesseract-ocr") from error
     except pytesseract.TesseractError:
-        turn, sure = 0, 0.0  # too few characters to tell
-    if sure >= OSD_SURE:
-        return turn
-    tries = (turn, (turn + 180) % 360) if sure > 0 else (0, 180, 90, 270)
-    return max(tries, key=lambda t: _legibility(page, t, reader))
+        return 0, 0.0
 
 
 def _legibility(page: Gray, turn: int, reader: Tesseract) -> float:

@@ -39,7 +39,8 @@ def read_image(page_id: str, rgb: NDArray[Any], dpi: float, media_type: MediaTyp
     started = time.process_time()
     reader = warm_reader(reader_name)
     film = media_type is MediaType.DICOM or films.is_film(rgb)
-    clean = upright(page_id, films.as_paper(rgb) if film else rgb, dpi, lambda page: 0 if film else reader.turn(page))
+    paper = films.as_paper(rgb) if film else rgb
+    clean = upright(page_id, paper, dpi, lambda page: 0 if film else reader.turn(page), reader.long_side)
     if clean.image.blank and not film:
         nothing = PageText(page_id=page_id, engine=reader.name, lines=())
         seconds = time.process_time() - started

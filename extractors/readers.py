@@ -22,6 +22,7 @@ class Reader(Protocol):
     """Reads Vietnamese text from clean pages."""
 
     name: str
+    long_side: int  # pixels of an upright page of ordinary print
 
     def turn(self, page: Gray) -> int:
         """How far a clean page was turned: degrees counter-clockwise, 0 for a page that tells nothing."""
