@@ -1,21 +1,42 @@
 """Stage 3, extractors.language: how likely one word follows another in hospital Vietnamese, from counts of word pairs.
 
-The counts come from `python -m training language`; words are compared in lower case without the punctuation around
-them. Numbers, codes and names are not judged: they all get the same score.
+The counts and the weights they have beside the network come from `python -m training language --tune`; words are
+compared in lower case without the punctuation around them.
 """
 
 import gzip
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, field
 from functools import cache
 from math import log
 from pathlib import Path
+from typing import Literal
+
+from extractors.syllables import is_syllable
+from records.errors import SohoaError
 
 START = "\u0002"
-COUNTS = Path(__file__).resolve().parent / "model" / "language.tsv.gz"
+MODEL = Path(__file__).resolve().parent / "model"
+COUNTS, FACTS = "language.tsv.gz", "language.json"
 EDGES = " .,;:()[]\"'!?-–+/*•"
-PAIR, WORD = 0.7, 0.25  # weights of the pair's share and the word's own; the rest is for syllables never counted
-UNJUDGED = log(1e-4)
-STRANGE = 1e-7  # a word that was never counted
+PAIR, WORD = 0.85, 0.1  # weights of the pair's share and the word's own; the rest is for syllables never counted
+STRANGE = 3e-7  # a word that was never counted
+Kind = Literal["common", "capitals", "name", "code"]  # of a word, by its letters and its place in the sentence
+MEND = "restore it from the repository."
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much the language counts beside the network, by kind of word; `syllable`: what a word loses that is none."""
+
+    common: float = 0.0
+    capitals: float = 0.0
+    name: float = 0.0
+    syllable: float = 0.0
+
+    def of(self, kind: Kind) -> float:
+        return {"common": self.common, "capitals": self.capitals, "name": self.name, "code": 0.0}[kind]
 
 
 @dataclass(frozen=True)
@@ -25,16 +46,16 @@ class Language:
     words: dict[str, int]
     pairs: dict[tuple[str, str], int]
     total: int
+    weights: Weights = field(default_factory=Weights)
 
     def score(self, before: str, word: str) -> float:
-        """Logarithm of the probability of `word` after `before`."""
-        this = bare(word)
-        if not this.isalpha():
-            return UNJUDGED
-        previous = before if before == START else bare(before)
-        count = self.words.get(this, 0)
-        together = self.pairs.get((previous, this), 0) / max(1, self.words.get(previous, 0))
-        return log(PAIR * together + WORD * count / self.total + STRANGE)
+        """Logarithm of the probability of a bare word after another, after START or after nothing known ('')."""
+        together = self.pairs.get((before, word), 0) / max(1, self.words.get(before, 0))
+        return log(PAIR * together + WORD * self.words.get(word, 0) / self.total + STRANGE)
+
+    def knows(self, word: str) -> bool:
+        """True for a bare word that was counted or can be a syllable; the counted ones are drugs and abbreviations."""
+        return word in self.words or is_syllable(word)
 
 
 def bare(word: str) -> str:
@@ -44,14 +65,34 @@ def bare(word: str) -> str:
 
 @cache
 def hospital_language() -> Language:
-    """The counts beside the model, read once."""
+    """The counts and weights beside the model, read once."""
+    return open_language(MODEL)
+
+
+def open_language(folder: Path) -> Language:
+    """Counts and weights of a folder; SohoaError where a file is missing, altered or made for other counts."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        weights, wanted = Weights(**facts["weights"]), facts["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SohoaError(f"{folder / FACTS} cannot be used ({error}); {MEND}") from error
+    try:
+        content = (folder / COUNTS).read_bytes()
+    except OSError as error:
+        raise SohoaError(f"The counts {folder / COUNTS} are missing; {MEND}") from error
+    if hashlib.sha256(content).hexdigest() != wanted:
+        raise SohoaError(f"The counts {folder / COUNTS} are not those of {FACTS} ({wanted[:12]}...); {MEND}")
+    return language_of(gzip.decompress(content).decode(), weights)
+
+
+def language_of(counts: str, weights: Weights) -> Language:
+    """Lines 'word TAB count' and 'word TAB word TAB count' -> the language."""
     words: dict[str, int] = {}
     pairs: dict[tuple[str, str], int] = {}
-    with gzip.open(COUNTS, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            *key, count = line.rstrip("\n").split("\t")
-            if len(key) == 1:
-                words[key[0]] = int(count)
-            else:
-                pairs[key[0], key[1]] = int(count)
-    return Language(words, pairs, sum(count for word, count in words.items() if word != START))
+    for line in counts.splitlines():
+        one, *other, count = line.split("\t")
+        if other:
+            pairs[one, other[0]] = int(count)
+        else:
+            words[one] = int(count)
+    return Language(words, pairs, sum(words.values()) - words.get(START, 0), weights)
