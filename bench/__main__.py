@@ -1,6 +1,8 @@
 """`python -m bench`: accuracy, time and memory of sohoa and its peers on the same pages and lines."""
 
 import json
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,24 +10,47 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.lines import LINE_READERS, LineBench, agreement_table, compare_lines, lines_table, values_in
-from bench.pages import BenchPage, folder_pages, sample_pages, spread
-from bench.peers import ReaderScore, compare, peers_table
-from bench.readers import READERS
+from bench.cost import cost_table, measure_cost, readings, samples, worker_table
+from bench.growth import SIZES, WORKERS, growth_figures, growth_table, measure_growth
+from bench.lines import LINE_READERS, agreement_table, compare_lines, lines_table, values_in
+from bench.pages import BenchPage, folder_pages, readable, sample_pages, spread
+from bench.peers import compare, peers_figures, peers_table
+from bench.readers import BY_DEFAULT, READERS
 from bench.score import score_table
+from records.base import Frozen
 from records.errors import SohoaError
 
 SUBSET = 12
 NOTE = (
-    "CPU of the reader and the programs it starts, per page; peak: resident memory of all of them at one moment; "
-    "values in text: shown values of 4 characters or more standing verbatim in the page's text; CER: edits from each "
-    "of them to the stretch of text most like it. Synthetic pages: figures for comparison, not for a hospital's paper."
+    "Each has read one page before the clock starts. CPU: of the reader and the programs it starts; peak: resident "
+    "memory of all of them at one moment. Truth holds values, not whole pages, so of shown values of 4 characters or "
+    "more: in the text stand those that are there verbatim, white space aside; CER is edits from each value to the "
+    "stretch of the page's text most like it; WER is words of each value against the words of that stretch. Tone "
+    "marks and punctuation count, in words spaces too; case does not, nor what stands right before or after. '-': not "
+    "told by this reader. Synthetic pages: figures for comparison, not for a hospital's paper."
 )
 LINE_NOTE = (
     "Values of all these pages, cut out by their true boxes and read as scanned, neither cleaned nor straightened; in "
     "brackets 95 % intervals (Wilson). Exact: every character, case and punctuation. CPU: of one line at a time; "
     "lines/CPU s: of all lines. Memory: what opening and using the reader adds to what is resident."
 )
+COST_NOTE = (
+    "Mean CPU seconds from the file to checked values in a warm worker; a class of one or two pages is read three "
+    "times or more. Duplicate: a sheet's second scan, right after its first. Drawn: no sample scan is of this class."
+)
+GROWTH_NOTE = "Pages are repeated to these numbers. CPU and pages/s include the start of every worker."
+
+
+class Wanted(Frozen):
+    """What is asked for. `found`: all pages; `chosen`: those that the readers are compared on; `folder`: of --pages."""
+
+    found: tuple[BenchPage, ...]
+    chosen: tuple[BenchPage, ...]
+    folder: Path | None
+    one_truth: bool
+    readers: tuple[str, ...]
+    limit: int
+    sizes: tuple[int, ...]
 
 
 def main(
@@ -37,72 +62,102 @@ def main(
     everything: Annotated[bool, typer.Option("--all", help="All pages, not a spread of a dozen.")] = False,
     limit: Annotated[int, typer.Option(help="How many pages, spread over the folder.")] = SUBSET,
     reader: Annotated[list[str] | None, typer.Option(help=f"Of pages: {', '.join(READERS)}; may be repeated.")] = None,
-    only: Annotated[Literal["pages", "lines"] | None, typer.Option(help="One of the two parts; else both.")] = None,
+    only: Annotated[
+        Literal["pages", "lines", "cost", "growth"] | None, typer.Option(help="One part; else all but growth.")
+    ] = None,
+    growth: Annotated[bool, typer.Option("--growth", help="Also 1 and 2 workers on many pages: many minutes.")] = False,
+    size: Annotated[list[int] | None, typer.Option(help="Pages of --growth, may be repeated; else 50 and 500.")] = None,
 ) -> None:
-    """Read the same pages with sohoa and its peers, then single lines with several line readers, and compare."""
-    console = Console()
+    """Read the same pages with sohoa and its peers, then single lines with several line readers, and compare.
+
+    Then what a page of each class costs; and, only where asked for, how cost grows with workers and pages.
+    """
+    parts = [only] if only else ["pages", "lines", "cost", *(["growth"] if growth else [])]
     try:
         found = folder_pages(pages, truth) if pages else sample_pages()
-        readers = _chosen(reader)
+        wanted = Wanted(
+            found=tuple(found), chosen=tuple(spread(readable(found), 0 if everything else limit)), folder=pages,
+            one_truth=truth is not None, readers=_chosen(reader), limit=limit, sizes=tuple(size or SIZES),
+        )  # fmt: skip
+        figures = {part: PARTS[part](wanted, Console()) for part in parts}
     except SohoaError as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
         raise typer.Exit(2) from error
-    figures: dict[str, Any] = {}
-    if only != "lines":
-        chosen = found if everything else spread(found, limit)
-        console.print(f"{len(chosen)} of {len(found)} pages, {len(readers)} readers, one thread each.", highlight=False)
-        figures["pages"] = _page_figures(_compared_pages(chosen, readers, console))
-    if only != "pages":
-        console.print(f"Lines of {len(found)} pages, {len(LINE_READERS)} readers, one thread each.", highlight=False)
-        figures["lines"] = _compared_lines(None if truth else pages, found, console).model_dump(mode="json")
     if json_file:
         json_file.write_text(json.dumps(figures, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _compared_pages(chosen: list[BenchPage], readers: list[str], console: Console) -> list[ReaderScore]:
+def _pages(wanted: Wanted, console: Console) -> Any:
+    """The same pages by every reader, and what the first of them missed."""
+    console.print(f"{len(wanted.chosen)} pages, {len(wanted.readers)} readers, one thread each.", highlight=False)
     with _bar() as bar:
-        tasks = {name: bar.add_task(name, total=len(chosen)) for name in readers}
-        scores = compare(chosen, readers, lambda name: bar.advance(tasks[name]))
-    console.print(score_table(scores[0].score, title=scores[0].reader))
+        tasks = {name: bar.add_task(name, total=len(wanted.chosen)) for name in wanted.readers}
+        scores = compare(wanted.chosen, wanted.readers, lambda name: bar.advance(tasks[name]))
+    if first := scores[0].score:
+        console.print(score_table(first, title=scores[0].reader))
     console.print(peers_table(scores))
     console.print(NOTE, style="dim", highlight=False)
-    return scores
+    return peers_figures(scores)
 
 
-def _compared_lines(folder: Path | None, found: list[BenchPage], console: Console) -> LineBench:
-    values = list(values_in(folder, found))
+def _lines(wanted: Wanted, console: Console) -> Any:
+    """The values of all pages, line by line."""
+    found = readable(wanted.found)
+    console.print(f"Lines of {len(found)} pages, {len(LINE_READERS)} readers, one thread each.", highlight=False)
+    values = list(values_in(None if wanted.one_truth else wanted.folder, found))
     with _bar() as bar:
         tasks = {name: bar.add_task(name, total=len(values)) for name in LINE_READERS}
         result = compare_lines(values, lambda name: bar.advance(tasks[name]))
     console.print(lines_table(result))
     console.print(agreement_table(result))
     console.print(LINE_NOTE, style="dim", highlight=False)
-    return result
+    return result.model_dump(mode="json")
 
 
-def _chosen(wanted: list[str] | None) -> list[str]:
+def _cost(wanted: Wanted, console: Console) -> Any:
+    """What a page of each class costs the product, and its worker by itself."""
+    source = "the folder" if wanted.folder else "sample scans"
+    with tempfile.TemporaryDirectory(prefix="sohoa-bench-") as folder, _bar() as bar:
+        parts = samples(wanted.found, source, wanted.limit, Path(folder))
+        task = bar.add_task("cost by class of page", total=sum(len(readings(part)) for part in parts))
+        cost = measure_cost("sohoa", parts, lambda: bar.advance(task))
+    console.print(cost_table(cost))
+    console.print(worker_table(cost))
+    console.print(COST_NOTE, style="dim", highlight=False)
+    return cost.model_dump(mode="json")
+
+
+def _growth(wanted: Wanted, console: Console) -> Any:
+    """One and two workers on every size."""
+    with _bar() as bar:
+        runs = [(workers, size) for size in wanted.sizes for workers in WORKERS]
+        tasks = {run: bar.add_task(f"{run[0]} worker(s), {run[1]} pages", total=run[1]) for run in runs}
+        grown = measure_growth(
+            readable(wanted.found), wanted.sizes, lambda workers, size: bar.advance(tasks[workers, size])
+        )
+    console.print(growth_table(grown))
+    console.print(GROWTH_NOTE, style="dim", highlight=False)
+    return growth_figures(grown)
+
+
+PARTS: dict[str, Callable[[Wanted, Console], Any]] = {
+    "pages": _pages,
+    "lines": _lines,
+    "cost": _cost,
+    "growth": _growth,
+}
+
+
+def _chosen(wanted: list[str] | None) -> tuple[str, ...]:
     unknown = [name for name in wanted or () if name not in READERS]
     if unknown:
         raise SohoaError(f"'{unknown[0]}' is not a reader; choose from {', '.join(READERS)}.")
-    return wanted or list(READERS)
+    return tuple(wanted or BY_DEFAULT)
 
 
 def _bar() -> Progress:
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=Console(stderr=True))
-
-
-def _page_figures(scores: list[ReaderScore]) -> list[dict[str, Any]]:
-    """Everything that was counted, with percentages beside the counts."""
-    return [
-        one.model_dump(mode="json")
-        | {
-            "right_percent": round(one.score.total.right_percent, 2),
-            "precision_percent": round(one.score.total.precision_percent, 2),
-            "text_error_percent": round(one.text.error_percent, 2),
-        }
-        for one in scores
-    ]
 
 
 if __name__ == "__main__":

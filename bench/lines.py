@@ -16,7 +16,7 @@ from rapidfuzz.distance import Levenshtein
 from rich.table import Column, Table
 
 from bench.pages import BenchPage
-from bench.peers import at_work
+from bench.processes import line_reader_at_work
 from bench.score import Interval, with_interval
 from records.base import Frozen
 from training.alphabet import tidy
@@ -118,7 +118,7 @@ def values_in(folder: Path | None, pages: Sequence[BenchPage]) -> Iterator[Value
 def run_lines(reader: str, values: Sequence[Value], progress: Callable[[str], None]) -> tuple[list[str], Cost]:
     """The text of every value by one reader, the lines of a wrapped one joined by a space; and what it took."""
     answers, usual = [], usual_line(values)
-    with at_work(reader, LINE_READERS[reader]) as ask:
+    with line_reader_at_work(reader, LINE_READERS[reader]) as ask:
         timed = [ask([usual])[0][1] for _ in range(WARM_UP + TIMED)][WARM_UP:]
         for value in values:
             answers.append(ask(value.lines))

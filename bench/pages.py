@@ -1,4 +1,4 @@
-"""Before the readers, bench.pages: which sample pages are read, and the truth about them."""
+"""Before the readers, bench.pages: which pages are read, and the truth about them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ class BenchPage(Frozen):
     truth: TruthPage
 
 
-def sample_pages() -> list[BenchPage]:
-    """The pages of sample_scans/forms and sample_scans/files."""
-    truths = [path for part in DEFAULT for path in sorted((SAMPLES / part).glob("*.truth.json"))]
-    return _readable(SAMPLES, [page for path in truths for page in read_truth(path)])
+def sample_pages(parts: Sequence[str] = DEFAULT) -> list[BenchPage]:
+    """The pages of parts of sample_scans: forms and files, unless told otherwise."""
+    truths = [path for part in parts for path in sorted((SAMPLES / part).glob("*.truth.json"))]
+    return _there(SAMPLES, [page for path in truths for page in read_truth(path)])
 
 
 def folder_pages(folder: Path, truth: Path | None) -> list[BenchPage]:
@@ -32,7 +32,15 @@ def folder_pages(folder: Path, truth: Path | None) -> list[BenchPage]:
     if not all(path.is_file() for path in files):
         raise SohoaError(f"There is no truth about the pages of {folder}; name its file with --truth FILE.")
     base = folder if truth or files == [folder / "truth.json"] else _base(folder, files)
-    return _readable(base, [page for path in files for page in read_truth(path)])
+    return _there(base, [page for path in files for page in read_truth(path)])
+
+
+def readable(pages: Sequence[BenchPage]) -> list[BenchPage]:
+    """Those with something to read; SohoaError when there is none."""
+    found = [page for page in pages if page.truth.fields and not page.truth.fault]
+    if not found:
+        raise SohoaError("Truth tells of no value on any of these pages; see sample_scans/README.md for its shape.")
+    return found
 
 
 def spread(pages: Sequence[BenchPage], wanted: int) -> list[BenchPage]:
@@ -49,9 +57,9 @@ def _base(folder: Path, truths: Sequence[Path]) -> Path:
     return next((base for base in (folder, *folder.parents) if (base / first.file).is_file()), folder)
 
 
-def _readable(base: Path, truths: Sequence[TruthPage]) -> list[BenchPage]:
-    """Pages with something to read whose file is there; SohoaError when there is none."""
-    found = [BenchPage(path=base / t.file, truth=t) for t in truths if t.page and t.fields and not t.fault]
+def _there(base: Path, truths: Sequence[TruthPage]) -> list[BenchPage]:
+    """The pages whose file is there; SohoaError when there is none."""
+    found = [BenchPage(path=base / truth.file, truth=truth) for truth in truths if truth.page]
     found = [page for page in found if page.path.is_file()]
     if not found:
         raise SohoaError(f"No page of {base} is both there and in the truth; see sample_scans/README.md for the shape.")

@@ -7,12 +7,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pytesseract
 from PIL import Image
-
-from bench.truth import ReadField
 
 RENDER_DPI = 200
 TITLES = (
@@ -45,14 +44,14 @@ PATTERNS = {
 COMPILED = {name: re.compile(pattern, re.IGNORECASE | re.MULTILINE) for name, pattern in PATTERNS.items()}
 
 
-def read_plainly(path: Path, number: int) -> tuple[str, str, int, tuple[ReadField, ...]]:
-    """(text, document type, rotation, fields) of a page from 1."""
+def read_plainly(path: Path, number: int) -> dict[str, Any]:
+    """Text, document type, rotation and fields of a page from 1."""
     image = page_image(path, number)
     rotation = page_rotation(image)
     upright = image.rotate(-rotation, expand=True)
     text = unicodedata.normalize("NFC", pytesseract.image_to_string(upright, lang="vie"))
     kind = next((kind for title, kind in TITLES if title in text), "other")
-    return text, kind, rotation, tuple(fields_in(text))
+    return {"text": text, "document_type": kind, "rotation": rotation, "fields": list(fields_in(text))}
 
 
 def page_image(path: Path, number: int) -> Image.Image:
@@ -74,12 +73,12 @@ def page_rotation(image: Image.Image) -> int:
         return 0
 
 
-def fields_in(text: str) -> Iterator[ReadField]:
+def fields_in(text: str) -> Iterator[dict[str, str]]:
     """The first match of each field's pattern, brought into normal form where that takes one line."""
     for name, pattern in COMPILED.items():
         if found := pattern.search(text):
             raw = " ".join(found["value"].split())
-            yield ReadField(name=name, value=NORMAL.get(name, str)(raw))
+            yield {"name": name, "value": NORMAL.get(name, str)(raw)}
 
 
 def day(raw: str) -> str:

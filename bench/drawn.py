@@ -1,0 +1,86 @@
+"""Before the readers, bench.drawn: sheets of the classes that the sample scans lack, drawn as a scanner gives them.
+
+A4 at 200 dpi. All names and numbers are invented.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from bench.pages import BenchPage
+from bench.truth import TruthPage
+from extractors.separators import with_check
+
+FACES = Path("/usr/share/fonts/truetype/croscore")  # of the package fonts-croscore, which ./run installs
+WIDTH, HEIGHT, DPI = 1654, 2339, 200  # pixels
+LEFT, RIGHT = 140, 1520
+COLUMNS = (LEFT, 330, 960, RIGHT)
+HEADINGS = ("Ngày giờ", "Theo dõi diễn biến", "Thực hiện y lệnh / chăm sóc")
+NOTES = (
+    ("Bệnh nhân tỉnh, tiếp xúc tốt", "Đo mạch, nhiệt độ, huyết áp"),
+    ("Vết mổ khô, không sưng nề", "Thay băng vết mổ"),
+    ("Ăn được, ngủ được, đại tiện bình thường", "Hướng dẫn chế độ ăn"),
+    ("Đau nhẹ vùng mổ khi đi lại", "Thực hiện thuốc theo y lệnh"),
+)
+LINES = 22  # of the sheet's table
+
+Place = tuple[float, float]
+
+
+def index_only_page(folder: Path) -> BenchPage:
+    """A nursing sheet: its head says whose it is, the rest is a long table that nobody needs as values."""
+    page, draw = _paper()
+    _write(draw, (LEFT, 90), "BỆNH VIỆN MẪU SÔNG XANH", 30, "Bold")
+    _write(draw, (LEFT, 135), "Khoa: Ngoại Tổng hợp", 30)
+    _write(draw, (1120, 90), "Số vào viện: 21.004217", 30)
+    _write(draw, (1120, 135), "Mã người bệnh: 21880431", 30)
+    _write(draw, (640, 210), "PHIẾU CHĂM SÓC", 48, "Bold")
+    _write(draw, (LEFT, 300), "Họ và tên người bệnh: LÊ THỊ MẪU     Tuổi: 54     Giới tính: Nữ", 32)
+    _write(draw, (LEFT, 350), "Chẩn đoán: Sỏi túi mật     Số giường: 12     Buồng: 304", 32)
+    _table(draw, top=420, height=80)
+    return _saved(page, folder / "index_only.png", "nursing_sheet")
+
+
+def separator_page(folder: Path) -> BenchPage:
+    """A separator sheet: a large line, the file's number, and a QR code."""
+    page, draw = _paper()
+    _write(draw, (420, 260), "TỜ PHÂN CÁCH HỒ SƠ", 78, "Bold")
+    _write(draw, (420, 400), "Hộp T03     Hồ sơ 0017", 60)
+    code = cv2.QRCodeEncoder.create().encode(with_check("T03/0017"))
+    page.paste(Image.fromarray(code).resize((700, 700), Image.Resampling.NEAREST), (477, 700))
+    return _saved(page, folder / "separator.png", "separator")
+
+
+def _paper() -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    page = Image.new("L", (WIDTH, HEIGHT), 255)
+    return page, ImageDraw.Draw(page)
+
+
+def _write(draw: ImageDraw.ImageDraw, place: Place, text: str, pixels: int, face: str = "Regular") -> None:
+    draw.text(place, text, 30, font=ImageFont.truetype(str(FACES / f"Tinos-{face}.ttf"), pixels))
+
+
+def _table(draw: ImageDraw.ImageDraw, top: int, height: int) -> None:
+    for line in range(LINES + 1):
+        draw.line((LEFT, top + line * height, RIGHT, top + line * height), fill=60, width=2)
+        if line < LINES:
+            _table_row(draw, line, top + line * height + 22)
+    for x in COLUMNS:
+        draw.line((x, top, x, top + LINES * height), fill=60, width=2)
+
+
+def _table_row(draw: ImageDraw.ImageDraw, line: int, y: int) -> None:
+    note, care = NOTES[line % len(NOTES)]
+    cells = HEADINGS if line == 0 else (f"{6 + line % 12:02}:30 {1 + line:02}/03", note, care)
+    for x, text in zip(COLUMNS, cells, strict=False):
+        _write(draw, (x + 14, y), text, 30, "Regular" if line else "Bold")
+
+
+def _saved(page: Image.Image, path: Path, document_type: str) -> BenchPage:
+    """The sheet with a little skew and noise."""
+    skewed = np.asarray(page.rotate(0.3, Image.Resampling.BILINEAR, fillcolor=255), np.float32)
+    noise = np.random.default_rng(7).normal(0, 2, skewed.shape)
+    Image.fromarray(np.clip(skewed - 8 + noise, 0, 255).astype(np.uint8)).save(path, dpi=(DPI, DPI))
+    return BenchPage(path=path, truth=TruthPage(file=path.name, page=1, document_type=document_type))
