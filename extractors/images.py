@@ -44,20 +44,21 @@ class CleanPage:
 
 
 def upright(
-    page_id: str, rgb: NDArray[Any], dpi: float, orientation: Orientation, long_side: int = LARGEST_LONG_SIDE_PX
+    page_id: str, rgb: NDArray[Any], dpi: float, orientation: Orientation | None, long_side: int = LARGEST_LONG_SIDE_PX
 ) -> CleanPage:
     """Make a page upright and clean. `rgb`: HxWx3 uint8 as it lies in the file; `dpi` 0 when unknown.
 
     `long_side`: pixels of the result for ordinary print; a page of small print becomes larger, up to 3400. A blank
-    page is told from a look at 1700 pixels and pays for nothing more.
+    page, or any when no `orientation` is given, is looked at with 1700 pixels and pays for nothing more.
     """
     raw = ink_channel(rgb)
     to_upright, size = flat_sheet(raw)
     look = divide_background(_warp(raw, *_scaled(to_upright, size, LOOK_LONG_SIDE_PX)))
     letters = letter_heights(_without(look, _rulings(look)))
-    if len(letters) < FEWEST_LETTERS:
+    blank = len(letters) < FEWEST_LETTERS
+    if blank or orientation is None:
         to_upright, size = _scaled(to_upright, size, LOOK_LONG_SIDE_PX)
-        return CleanPage(_page_image(page_id, raw, look, dpi, to_upright, 0, 0.0, blank=True), look, look, ())
+        return CleanPage(_page_image(page_id, raw, look, dpi, to_upright, 0, 0.0, blank=blank), look, look, ())
     turn = orientation(look)
     skew = skew_degrees(np.ascontiguousarray(np.rot90(look, -turn // 90)))
     to_upright, size = _quarter_turn(turn, size) @ to_upright, size if turn % 180 == 0 else (size[1], size[0])
@@ -198,21 +199,22 @@ def _ink(gray: Gray) -> Gray:
 
 def _em(gray: Gray) -> int:
     """Height of ordinary print, roughly, in pixels."""
-    return max(1, max(gray.shape) // 110)
+    return max(1, int(max(gray.shape)) // 110)
 
 
 def _leaders(ink: Gray, em: int) -> Gray:
-    """Mask of dots that stand in long rows."""
+    """Mask of dots that stand in long rows, and of specks that stand alone."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink)
     tiny = (stats[:, cv2.CC_STAT_WIDTH] <= em // 4) & (stats[:, cv2.CC_STAT_HEIGHT] <= em // 4)
     tiny[0] = False
     dots = tiny[labels].astype(np.uint8) * 255
     rows = cv2.morphologyEx(dots, cv2.MORPH_CLOSE, np.ones((1, int(0.8 * em)), np.uint8))
     rows = cv2.morphologyEx(rows, cv2.MORPH_OPEN, np.ones((1, int(2.6 * em)), np.uint8))
-    return np.asarray(
-        cv2.bitwise_and(cv2.dilate(rows, np.ones((5, 5), np.uint8)), cv2.dilate(dots, np.ones((3, 3), np.uint8))),
-        np.uint8,
-    )
+    in_rows = cv2.bitwise_and(cv2.dilate(rows, np.ones((5, 5), np.uint8)), cv2.dilate(dots, np.ones((3, 3), np.uint8)))
+    # The dots of letters and full stops have letters beside them; a speck of dust or of fax noise has none.
+    beside = cv2.dilate(cv2.subtract(ink, dots), np.ones((em, int(2.2 * em)), np.uint8))
+    alone = cv2.dilate(cv2.subtract(dots, beside), np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.bitwise_or(in_rows, alone), np.uint8)
 
 
 def _verticals(down: NDArray[Any], em: int) -> Rulings:
@@ -221,11 +223,6 @@ def _verticals(down: NDArray[Any], em: int) -> Rulings:
     return tuple(
         (int(x + w // 2), int(y), int(y + h)) for x, y, w, h, _ in sorted(long, key=lambda s: int(s[cv2.CC_STAT_LEFT]))
     )
-
-
-def ink_share(text: Gray) -> tuple[float, bool]:
-    """Share of ink, and whether the page is blank: fewer than a few letter-sized marks away from the edges."""
-    return float((_inner(text) < INK).mean()), len(letter_heights(text)) < FEWEST_LETTERS
 
 
 def letter_heights(text: Gray) -> NDArray[np.int32]:

@@ -75,6 +75,8 @@ def _hits_on(row: Row, index: int, wanted: tuple[tuple[str, str], ...], rulings:
         starts = parted[first] or bool(NUMBERING.match(row.words[first - 1].text))
         text = ""
         for last in range(first, min(first + 10, len(words))):
+            if last > first and parted[last]:
+                break  # 'Đầu cổ | Giường' is no 'Số giường'
             text += words[last]
             colon = _has_colon(row, last)
             if not colon and not starts:

@@ -5,6 +5,7 @@ where it differs, Tesseract too. What they say goes beside the reading; which on
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,10 +17,11 @@ from extractors.lines import LineFinder, line_finder
 from extractors.ocr import TesseractReader, osd_turn, tidy
 from extractors.reader import Floats, LineReader, LineText, aster_reader, digit_reader, own_reader
 from extractors.readers import ValueText
-from extractors.words import crop_of, parted, trim, words_of
-from records.pages import Box, Line, PageText, Rulings
+from extractors.words import bands, crop_of, parted, trim, words_of
+from records.pages import Box, Line, Rulings
 
 LONG_SIDE = 2400  # pixels of an upright page: lines of 12 pt are then a little higher than the reader's 32
+FINDER_SHARE = 736 / LONG_SIDE  # of its pixels: the page is looked at finer where its print is small
 TURN_SIDE = 512  # pixels at which the page is looked at to tell how it lies
 CLOSE = 0.08  # legibilities as near as this do not tell: Tesseract's orientation does
 TRIALS = 6  # lines that are read both ways up
@@ -70,12 +72,9 @@ class NeuralReader:
         sure = [c.probability for line in lines for c in line.characters if not c.text.isspace()]
         return float(np.mean(sure)) if sure else 0.0
 
-    def read_page(self, page_id: str, page: CleanPage) -> PageText:
-        """Each line that the finder sees, cut where columns or rulings part it, read by itself."""
-        boxes = page_lines(page.text, page.rulings, self.finder)
-        crops = [crop_of(page.text, box) for box in boxes]
-        found = (words_of(read, crop, box) for read, crop, box in zip(self.own.read(crops), crops, boxes, strict=True))
-        return PageText(page_id=page_id, engine=self.name, lines=tuple(Line(words=w) for w in found if w))
+    def open(self, page: CleanPage) -> "FoundLines":
+        """Each line that the finder sees, cut where columns or rulings part it."""
+        return FoundLines(self.own, page.text, page_lines(page.text, page.rulings, self.finder))
 
     def read_crop(self, image: Gray, box: Box) -> tuple[str, float]:
         """One line read by our own reader."""
@@ -119,24 +118,46 @@ class NeuralReader:
         return tidy(" ".join(text for text, _ in read)), float(np.prod([sure for _, sure in read]))
 
 
+@dataclass(frozen=True)
+class FoundLines:
+    """A page whose lines were found and are read when asked for. `boxes`: in pixels of `text`."""
+
+    own: LineReader
+    text: Gray
+    boxes: list[Box]
+
+    def lines(self, top: float, bottom: float) -> tuple[Line, ...]:
+        height = self.text.shape[0]
+        boxes = [box for box in self.boxes if top <= box.middle / height < bottom]
+        crops = [crop_of(self.text, box) for box in boxes]
+        found = (words_of(read, crop, box) for read, crop, box in zip(self.own.read(crops), crops, boxes, strict=True))
+        return tuple(Line(words=words) for words in found if words)
+
+
 def neural_reader() -> NeuralReader:
     """The reader with the models that lie here; SohoaError where one is missing or altered."""
     return NeuralReader(line_finder(), own_reader())
 
 
-def page_lines(image: Gray, rulings: Rulings, finder: LineFinder, long_side: int = 0) -> list[Box]:
+def page_lines(image: Gray, rulings: Rulings, finder: LineFinder) -> list[Box]:
     """The lines of a page, each trimmed to its ink, cut where a vertical ruling or wide white parts columns."""
-    found = []
-    for box in finder.find(image, long_side) if long_side else finder.find(image):
-        xs = [
-            x
-            for x, top, bottom in rulings
-            if box.left + 0.4 * box.height < x < box.right - 0.4 * box.height and top < box.middle < bottom
-        ]
-        edges = [box.left, *sorted(xs), box.right]
-        cells = [box.model_copy(update={"left": a, "right": b}) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-        found += [part for cell in cells if (whole := trim(image, cell)) for part in parted(image, whole)]
-    return found
+    found = finder.find(image, round(max(image.shape) * FINDER_SHARE))
+    cells = [cell for box in found for cell in _between_rulings(box, rulings)]
+    tight = [whole for cell in cells if (whole := trim(image, cell))]
+    usual = float(np.median([box.height for box in tight])) if tight else 0.0
+    single = [band for box in tight for band in bands(image, box, usual)]
+    return [part for box in single for part in parted(image, box)]
+
+
+def _between_rulings(box: Box, rulings: Rulings) -> list[Box]:
+    """The box cut where vertical rulings cross it."""
+    xs = [
+        x
+        for x, top, bottom in rulings
+        if box.left + 0.4 * box.height < x < box.right - 0.4 * box.height and top < box.middle < bottom
+    ]
+    edges = [box.left, *sorted(xs), box.right]
+    return [box.model_copy(update={"left": a, "right": b}) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
 def _longest(image: Gray, boxes: list[Box]) -> list[Box]:

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 from extractors.images import LARGEST_LONG_SIDE_PX, CleanPage, Gray
-from extractors.readers import Reader, ValueText
+from extractors.readers import Reader, ReadLines, ValueText
 from records.errors import SohoaError
-from records.pages import Box, Line, PageText, Word, around
+from records.pages import Box, Line, Word, around
 
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
@@ -37,8 +37,8 @@ class Tesseract(ABC):
     def turn(self, page: Gray) -> int:
         return page_turn(page, self)
 
-    def read_page(self, page_id: str, page: CleanPage) -> PageText:
-        return PageText(page_id=page_id, engine=self.name, lines=self.lines(page.text))
+    def open(self, page: CleanPage) -> ReadLines:
+        return ReadLines(self.lines(page.text), page.text.shape[0])
 
     def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
         """What the page's lines said, and the value read once more by itself as another view."""

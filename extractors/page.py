@@ -14,13 +14,16 @@ from extractors.fields import Found, find_fields
 from extractors.images import CleanPage, upright
 from extractors.ocr import peek_at
 from extractors.readers import Reader, ValueText, make_reader
-from extractors.rows import Row, letter_height, page_to_rows
-from extractors.tables import find_tables, nothing_there
-from records.document_types import DocumentType, document_types
+from extractors.rows import letter_height, page_to_rows
+from extractors.separators import separator_code
+from extractors.tables import Peek, find_tables, nothing_there
+from records.document_types import document_types
 from records.documents import FieldReading, PageReading
-from records.pages import MediaType, PageImage, PageText, around
+from records.pages import Box, Line, MediaType, PageImage, PageText, Rulings, Word, around
 
-BLANK = "blank"
+BLANK, SEPARATOR = "blank", "separator"
+HEADER = 0.38  # of a page's height: title, identity and numbers stand in it
+WHOSE = frozenset({"patient.name", "patient.id", "encounter.number"})  # without one the guard cannot place a page
 RUNNING_TEXT = ("text", "long_text")
 MEANING_IN_DOUBT = 0.5  # two readings differ in a number, a side, a negation, a stage
 
@@ -30,25 +33,41 @@ def read_born_digital(page_id: str, data: bytes, media_type: MediaType, number: 
     if media_type is not MediaType.PDF:
         return None
     started = time.process_time()
-    found = text_layer(page_id, data, number)
-    return _reading(found[0], found[1], None, None, started) if found else None
+    layer = text_layer(page_id, data, number)
+    if layer is None:
+        return None
+    image, text = layer
+    kind = classify(page_to_rows(text), image.height_px, document_types())
+    em = letter_height([list(line.words) for line in text.lines])
+    found = _found(text, kind, (), nothing_there)
+    readings = [_field_reading(one, em, image, text.engine, ValueText(one.raw, one.confidence)) for one in found]
+    return _reading(image, text, kind, readings, started)
 
 
 def read_image(page_id: str, rgb: NDArray[Any], dpi: float, media_type: MediaType, reader_name: str) -> PageReading:
-    """The page by OCR. `rgb`: HxWx3 uint8 as it lies in the file; a blank page pays for no reading."""
+    """The page by OCR. `rgb`: HxWx3 uint8 as it lies in the file.
+
+    Cheap first: a blank page or a separator pays for no reading, a page of an index-only form for its header only.
+    """
     started = time.process_time()
     reader = warm_reader(reader_name)
     film = media_type is MediaType.DICOM or films.is_film(rgb)
+    code = "" if film else separator_code(rgb)
     paper = films.as_paper(rgb) if film else rgb
-    clean = upright(page_id, paper, dpi, lambda page: 0 if film else reader.turn(page), reader.long_side)
-    if clean.image.blank and not film:
-        nothing = PageText(page_id=page_id, engine=reader.name, lines=())
-        seconds = time.process_time() - started
-        return PageReading(
-            image=clean.image, text=nothing, document_type=BLANK, titled=False, score=100, readings=(), seconds=seconds
-        )
-    text = reader.read_page(page_id, clean)
-    return _reading(clean.image, text, clean, reader, started, films.FILM if film else "")
+    turn = None if code else (lambda page: 0) if film else reader.turn
+    clean = upright(page_id, paper, dpi, turn, reader.long_side)
+    if code or (clean.image.blank and not film):
+        return _reading(clean.image, *_nothing_to_read(clean.image, reader.name, code), [], started)
+    text, kind = _text(page_id, clean, reader, films.FILM if film else "")
+    return _reading(clean.image, text, kind, _read_fields(text, kind, clean, reader), started)
+
+
+def _nothing_to_read(image: PageImage, engine: str, code: str) -> tuple[PageText, PageClass]:
+    """A separator with its code, or a blank page."""
+    sheet = Box(left=0, top=0, right=image.width_px, bottom=image.height_px)
+    lines = (Line(words=(Word(text=code, confidence=1.0, box=sheet),)),) if code else ()
+    text = PageText(page_id=image.page_id, engine="zxing-cpp" if code else engine, lines=lines)
+    return text, PageClass(SEPARATOR if code else BLANK, False, 100.0)
 
 
 @cache
@@ -57,46 +76,58 @@ def warm_reader(name: str) -> Reader:
     return make_reader(name)
 
 
+def _text(page_id: str, clean: CleanPage, reader: Reader, known_type: str) -> tuple[PageText, PageClass]:
+    """The header's lines, and the page's others unless the header says whose page of an index-only form it is."""
+    types, height = document_types(), clean.image.height_px
+    opened = reader.open(clean)
+    head = PageText(page_id=page_id, engine=reader.name, lines=opened.lines(0.0, HEADER), whole=False)
+    kind = classify(page_to_rows(head), height, types)
+    if not known_type and kind.titled and types[kind.document_type].index_only and _says_whose(head, kind, clean):
+        return head, kind
+    text = PageText(page_id=page_id, engine=reader.name, lines=(*head.lines, *opened.lines(HEADER, 2.0)))
+    known = PageClass(known_type, True, 100.0) if known_type else None
+    return text, known or classify(page_to_rows(text), height, types)
+
+
+def _says_whose(head: PageText, kind: PageClass, clean: CleanPage) -> bool:
+    return any(found.field in WHOSE and found.raw for found in _found(head, kind, clean.rulings, nothing_there))
+
+
 def _reading(
-    image: PageImage,
-    text: PageText,
-    clean: CleanPage | None,
-    reader: Reader | None,
-    started: float,
-    known_type: str = "",
+    image: PageImage, text: PageText, kind: PageClass, readings: list[FieldReading], started: float
 ) -> PageReading:
-    rows = page_to_rows(text)
-    types = document_types()
-    kind = PageClass(known_type, True, 100.0) if known_type else classify(rows, image.height_px, types)
-    em = letter_height([list(line.words) for line in text.lines])
-    found = _found(rows, em, types[kind.document_type], clean, reader)
-    readings = tuple(_field_reading(f, em, image, text.engine, clean, reader) for f in found)
     seconds = round(time.process_time() - started, 3)
     return PageReading(
         image=image, text=text, document_type=kind.document_type, titled=kind.titled, score=kind.score,
-        readings=readings, seconds=seconds,
+        readings=tuple(readings), seconds=seconds,
     )  # fmt: skip
 
 
-def _found(
-    rows: list[Row], em: float, document_type: DocumentType, clean: CleanPage | None, reader: Reader | None
-) -> list[Found]:
-    """Cells of the form's tables, then its labelled fields on the rows outside them. `em`: word height in pixels."""
-    rulings = clean.rulings if clean else ()
-    peek = partial(peek_at, clean.text, reader, em) if clean and reader else nothing_there
+def _read_fields(text: PageText, kind: PageClass, clean: CleanPage, reader: Reader) -> list[FieldReading]:
+    """Every value found on an image, cut from its label and read once more by itself."""
+    em = letter_height([list(line.words) for line in text.lines])
+    found = _found(text, kind, clean.rulings, partial(peek_at, clean.text, reader, em))
+    readings = []
+    for one in found:
+        first = ValueText(one.raw, one.confidence)
+        rows = [around([w.box for w in row]) for row in one.rows if row]
+        read = reader.read_value(clean, rows, one.kind, first) if one.raw else first
+        readings.append(_field_reading(one, em, clean.image, text.engine, read))
+    return readings
+
+
+def _found(text: PageText, kind: PageClass, rulings: Rulings, peek: Peek) -> list[Found]:
+    """Cells of the form's tables, then its labelled fields on the rows outside them."""
+    rows, document_type = page_to_rows(text), document_types()[kind.document_type]
+    em = letter_height([list(line.words) for line in text.lines])
     tables = find_tables(rows, document_type, em, rulings, peek)
     inside = {i for table in tables for i in range(table.first, table.end)}
     outside = [row for i, row in enumerate(rows) if i not in inside]
     return [f for table in tables for f in table.found] + find_fields(outside, document_type, em, rulings)
 
 
-def _field_reading(
-    found: Found, em: float, image: PageImage, engine: str, clean: CleanPage | None, reader: Reader | None
-) -> FieldReading:
-    """A reading with its place in the file; each value cut from its label and read once more by itself."""
-    read = ValueText(found.raw, found.confidence)
-    if clean and reader and found.raw:
-        read = reader.read_value(clean, [around([w.box for w in row]) for row in found.rows if row], found.kind, read)
+def _field_reading(found: Found, em: float, image: PageImage, engine: str, read: ValueText) -> FieldReading:
+    """A reading with its place in the file; in doubt where two readings mean different things."""
     confidence = read.confidence
     if found.kind in RUNNING_TEXT and any(meaning(read.text) != meaning(other) for other in read.others):
         confidence = min(confidence, MEANING_IN_DOUBT)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from extractors.images import CleanPage, Gray
 from records.errors import SohoaError
-from records.pages import Box, PageText
+from records.pages import Box, Line
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,25 @@ class ValueText:
     text: str
     confidence: float
     others: tuple[str, ...] = ()
+
+
+class OpenPage(Protocol):
+    """A page whose lines are read part by part, so that what nobody needs is not paid for."""
+
+    def lines(self, top: float, bottom: float) -> tuple[Line, ...]:
+        """Lines whose middle lies between two heights of the page, 0..1; boxes in pixels of its upright image."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReadLines:
+    """An open page of a reader that reads it at once. `height`: of the page, in pixels."""
+
+    all_lines: tuple[Line, ...]
+    height: float
+
+    def lines(self, top: float, bottom: float) -> tuple[Line, ...]:
+        return tuple(line for line in self.all_lines if top <= line.box.middle / self.height < bottom)
 
 
 class Reader(Protocol):
@@ -28,8 +47,8 @@ class Reader(Protocol):
         """How far a clean page was turned: degrees counter-clockwise, 0 for a page that tells nothing."""
         ...
 
-    def read_page(self, page_id: str, page: CleanPage) -> PageText:
-        """All lines of the page; boxes in pixels of its upright image."""
+    def open(self, page: CleanPage) -> OpenPage:
+        """The page, ready to have its lines read."""
         ...
 
     def read_crop(self, image: Gray, box: Box) -> tuple[str, float]:

@@ -69,7 +69,7 @@ def _grid(rows: list[Row], spec: TableSpec, em: float, rulings: Rulings, peek: P
         if len(headings) < 3 or spec.row_key not in {c.name for c, _, _ in headings}:
             continue
         end = _table_end(rows, index + 1, spec, em)
-        columns = _columns(headings, rows[index + 1 : end], rulings, row)
+        columns = _columns(_with_guessed(headings, row, spec), rows[index + 1 : end], rulings, row)
         return Table(tuple(_grid_cells(rows[index + 1 : end], columns, spec, em, peek)), index, end)
     return None
 
@@ -96,6 +96,20 @@ def _headings(row: Row, spec: TableSpec) -> list[tuple[ColumnSpec, float, float]
             taken |= set(range(first, last + 1))
             kept.append((column, row.words[first].box.left, row.words[last].box.right))
     return sorted(kept, key=lambda h: h[1])
+
+
+def _with_guessed(
+    headings: list[tuple[ColumnSpec, float, float]], row: Row, spec: TableSpec
+) -> list[tuple[ColumnSpec, float, float]]:
+    """A misread heading between two known ones is the one column that the form has between these."""
+    order = [c.name for c in spec.columns]
+    found = list(headings)
+    for (one, _, left), (other, right, _) in pairwise(headings):
+        missing = spec.columns[order.index(one.name) + 1 : order.index(other.name)]
+        words = [w for w in row.words if left < w.box.left and w.box.right < right]
+        if len(missing) == 1 and words and missing[0].name not in {c.name for c, _, _ in headings}:
+            found.append((missing[0], words[0].box.left, words[-1].box.right))
+    return sorted(found, key=lambda h: h[1])
 
 
 def _apart(one: Word, other: Word) -> bool:

@@ -8,6 +8,9 @@ from records.pages import Box, Word
 
 INK = 150  # grey level below which a pixel of a clean page is ink
 AIR = 0.08  # of a line's height, around its ink
+MARK_GAP = 0.3  # of a line's height: marks stand no farther from their letters
+TALL = 1.7  # usual line heights: a box higher than this may hold several lines
+HEAVY = 0.25  # of the fullest row's ink: rows with less lie between lines
 WIDE = 1.1  # line heights: white wider than this parts columns
 
 
@@ -22,16 +25,46 @@ def trim(image: Gray, box: Box) -> Box | None:
     left, top = max(0, int(box.left)), max(0, int(box.top))
     right, bottom = min(width, int(box.right) + 1), min(height, int(box.bottom) + 1)
     dark = image[top:bottom, left:right] < INK
-    rows, columns = np.flatnonzero(dark.sum(1) > 0), np.flatnonzero(dark.sum(0) > 0)
-    if len(rows) < 3 or len(columns) < 2:
+    first, last = _own_rows(dark.sum(1) > 0)
+    columns = np.flatnonzero(dark[first:last].any(0))
+    if last - first < 3 or len(columns) < 2:
         return None
-    air = AIR * (rows[-1] - rows[0]) + 1
+    air = AIR * (last - first) + 1
     return Box(
         left=max(0, left + columns[0] - 2 * air),
-        top=max(0, top + rows[0] - air),
+        top=max(0, top + first - air),
         right=min(width, left + columns[-1] + 1 + 2 * air),
-        bottom=min(height, top + rows[-1] + 1 + air),
+        bottom=min(height, top + last + air),
     )
+
+
+def _own_rows(inked: NDArray[np.bool_]) -> tuple[int, int]:
+    """(first, past the last) row of the line's own ink: what reaches in from the lines above and below left out."""
+    runs = _runs(inked)
+    if not runs:
+        return 0, 0
+    own = max(range(len(runs)), key=lambda i: runs[i][1] - runs[i][0])
+    first, last = runs[own]
+    near = MARK_GAP * (last - first)
+    for start, end in reversed(runs[:own]):
+        first = start if first - end <= near else first
+    for start, end in runs[own + 1 :]:
+        last = end if start - last <= near else last
+    return first, last
+
+
+def bands(image: Gray, box: Box, usual: float) -> list[Box]:
+    """The lines in a box that is higher than `usual` lines are: what a stamp's frame across them has joined."""
+    if box.height < TALL * usual:
+        return [box]
+    ink = (crop_of(image, box) < INK).sum(1).astype(np.float64)
+    even = np.convolve(ink, np.ones(3) / 3, mode="same")
+    rows = [(a, b) for a, b in _runs(even > HEAVY * even.max()) if b - a > 0.3 * usual]
+    air = 0.35 * usual
+    return [
+        box.model_copy(update={"top": max(box.top, box.top + a - air), "bottom": min(box.bottom, box.top + b + air)})
+        for a, b in rows
+    ] or [box]
 
 
 def parted(image: Gray, box: Box) -> list[Box]:
@@ -52,6 +85,8 @@ def words_of(line: LineText, crop: Gray, box: Box) -> tuple[Word, ...]:
         else:
             groups[-1].append(character)
     groups = [group for group in groups if group]
+    if not groups:
+        return ()
     cuts = [0.0, *(_gap(crop, a[-1], b[0]) for a, b in zip(groups[:-1], groups[1:], strict=True)), float(crop.shape[1])]
     words = []
     for group, left, right in zip(groups, cuts[:-1], cuts[1:], strict=True):

@@ -119,6 +119,14 @@ def _clip(fraction: float) -> float:
     return max(0.0, min(1.0, fraction))
 
 
+class Writing(StrEnum):
+    """How a line came onto the paper."""
+
+    PRINTED = "printed"
+    HANDWRITTEN = "handwritten"
+    STAMPED = "stamped"
+
+
 class Word(Frozen):
     """One word as read; confidence 0..1 as the engine gave it, not calibrated."""
 
@@ -142,11 +150,15 @@ class Line(Frozen):
 
 
 class PageText(Frozen):
-    """All text of one page in reading order. `engine` names the reader; 'text_layer' is the PDF's own."""
+    """The text of one page in reading order. `engine` names the reader; 'text_layer' is the PDF's own.
+
+    `whole`: False where only its header was read, since nothing more is promised of such a page.
+    """
 
     page_id: str
     engine: str
     lines: tuple[Line, ...]
+    whole: bool = True
 
     @property
     def text(self) -> str:

@@ -14,11 +14,12 @@ from builders import drawn, font, in_colour, page_image, turned_by  # noqa: E402
 
 from extractors import films  # noqa: E402
 from extractors.images import (  # noqa: E402
+    FEWEST_LETTERS,
     divide_background,
     fingerprint,
     flat_sheet,
     ink_channel,
-    ink_share,
+    letter_heights,
     skew_degrees,
     upright,
     without_rulings,
@@ -194,7 +195,7 @@ def test_print_under_a_red_stamp_is_left_standing_and_the_stamp_is_gone():
 
 
 def blank(page):
-    return ink_share(without_rulings(divide_background(page))[0])[1]
+    return len(letter_heights(without_rulings(divide_background(page))[0])) < FEWEST_LETTERS
 
 
 def test_white_paper_is_blank():

@@ -23,7 +23,7 @@ from extractors.intake import decode_page, inspect
 from extractors.limits import Limits
 from extractors.ocr import peek_at
 from extractors.page import read_born_digital, read_image
-from extractors.readers import Reader, ValueText
+from extractors.readers import Reader, ReadLines, ValueText
 from records.document_types import document_types
 from records.documents import PageReading
 from records.pages import Box, Line, MediaType, PageImage, PageText, Word, around
@@ -155,8 +155,8 @@ class Playback:
     text: PageText
     crops: Mapping[str, str]
 
-    def read_page(self, page_id: str, page: Any) -> PageText:
-        return self.text
+    def open(self, page: CleanPage) -> ReadLines:
+        return ReadLines(self.text.lines, page.image.height_px)
 
     def read_value(self, page: Any, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
         return ValueText(first.text, first.confidence, (self.crops.get(_place(around(list(rows))), ""),))
