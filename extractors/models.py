@@ -17,6 +17,7 @@ from records.errors import SohoaError
 OWN = Path(__file__).resolve().parent / "model"
 FACTS = "reader.json"
 BORROWED = Path(sys.prefix) / "models"
+MEND = "delete the folder it lies in and run ./run setup"
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,17 @@ def open_own(folder: Path = OWN) -> tuple[Any, dict[str, Any]]:
         wanted, _, _ = str(facts["sha256"]), facts["version"], facts["alphabet"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SohoaError(f"{folder / FACTS} cannot be used ({error}); restore it from the repository.") from error
-    return _session(folder / "reader.onnx", wanted, "restore it from the repository"), facts
+    return open_session(folder / "reader.onnx", wanted, "restore it from the repository"), facts
 
 
 def open_borrowed(model: Borrowed, folder: Path = BORROWED) -> Any:
     """The session of a borrowed model; SohoaError where it is missing, altered or cut short."""
-    return _session(_located(model, folder), model.sha256, "delete the folder it lies in and run ./run setup")
+    return open_session(_located(model, folder), model.sha256, MEND)
+
+
+def check_borrowed(model: Borrowed, folder: Path = BORROWED) -> None:
+    """SohoaError where a borrowed model is missing, altered or cut short; it is not opened."""
+    _content(_located(model, folder), model.sha256, MEND)
 
 
 def has_borrowed(folder: Path = BORROWED) -> bool:
@@ -72,16 +78,23 @@ def _located(model: Borrowed, folder: Path) -> Path:
     raise SohoaError(f"The model {model.file} of {model.distribution} is not in {folder}; run ./run setup.")
 
 
-def _session(path: Path, wanted: str, mend: str) -> Any:
+def open_session(path: Path, wanted: str, mend: str) -> Any:
+    """An ONNX model, warm, on one thread; SohoaError, with what to do (`mend`), where its SHA-256 is not `wanted`."""
     import onnxruntime
 
+    content = _content(path, wanted, mend)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _content(path: Path, wanted: str, mend: str) -> bytes:
+    """The bytes of a model that is what it should be."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise SohoaError(f"The model {path} is missing; {mend}.") from error
     if hashlib.sha256(content).hexdigest() != wanted:
         raise SohoaError(f"The model {path} is not the file it should be (SHA-256 {wanted[:12]}...); {mend}.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return content

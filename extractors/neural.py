@@ -14,6 +14,7 @@ from extractors.decoding import text_by_language
 from extractors.images import CleanPage, Gray
 from extractors.language import hospital_language
 from extractors.lines import LineFinder, line_finder
+from extractors.models import ASTERNET, DIGITS, check_borrowed
 from extractors.ocr import TesseractReader, osd_turn, tidy
 from extractors.reader import Floats, LineReader, LineText, aster_reader, digit_reader, own_reader
 from extractors.readers import ValueText
@@ -135,7 +136,9 @@ class FoundLines:
 
 
 def neural_reader() -> NeuralReader:
-    """The reader with the models that lie here; SohoaError where one is missing or altered."""
+    """The reader with its models; SohoaError where one of them, a witness's too, is missing or altered."""
+    for witness in (ASTERNET, DIGITS):
+        check_borrowed(witness)
     return NeuralReader(line_finder(), own_reader())
 
 

@@ -4,6 +4,7 @@ import time
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from extractors import films
@@ -11,19 +12,23 @@ from extractors.born_digital import text_layer
 from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
 from extractors.fields import Found, find_fields
-from extractors.images import CleanPage, upright
+from extractors.images import CleanPage, Gray, upright
 from extractors.ocr import peek_at
 from extractors.readers import Reader, ValueText, make_reader
 from extractors.rows import letter_height, page_to_rows
 from extractors.separators import separator_code
 from extractors.tables import Peek, find_tables, nothing_there
+from extractors.words import crop_of
+from extractors.writing import writing_detector
 from records.document_types import document_types
 from records.documents import FieldReading, PageReading
-from records.pages import Box, Line, MediaType, PageImage, PageText, Rulings, Word, around
+from records.pages import Box, Line, MediaType, PageImage, PageText, Rulings, Word, Writing, around
 
 BLANK, SEPARATOR = "blank", "separator"
 HEADER = 0.38  # of a page's height: title, identity and numbers stand in it
+WHOLE = 2.0  # beyond the page's foot
 WHOSE = frozenset({"patient.name", "patient.id", "encounter.number"})  # without one the guard cannot place a page
+MAYBE_BY_HAND = 0.2  # probability; at 0.5 a third of neat handwriting passes for print
 RUNNING_TEXT = ("text", "long_text")
 MEANING_IN_DOUBT = 0.5  # two readings differ in a number, a side, a negation, a stage
 
@@ -70,6 +75,13 @@ def _nothing_to_read(image: PageImage, engine: str, code: str) -> tuple[PageText
     return text, PageClass(SEPARATOR if code else BLANK, False, 100.0)
 
 
+def read_all(page_id: str, rgb: NDArray[Any], dpi: float, reader_name: str) -> PageText:
+    """Every line of a page, whatever form it is."""
+    reader = warm_reader(reader_name)
+    clean = upright(page_id, rgb, dpi, reader.turn, reader.long_side)
+    return PageText(page_id=page_id, engine=reader.name, lines=reader.open(clean).lines(0.0, WHOLE))
+
+
 @cache
 def warm_reader(name: str) -> Reader:
     """One reader per process, its engines kept loaded."""
@@ -84,7 +96,7 @@ def _text(page_id: str, clean: CleanPage, reader: Reader, known_type: str) -> tu
     kind = classify(page_to_rows(head), height, types)
     if not known_type and kind.titled and types[kind.document_type].index_only and _says_whose(head, kind, clean):
         return head, kind
-    text = PageText(page_id=page_id, engine=reader.name, lines=(*head.lines, *opened.lines(HEADER, 2.0)))
+    text = PageText(page_id=page_id, engine=reader.name, lines=(*head.lines, *opened.lines(HEADER, WHOLE)))
     known = PageClass(known_type, True, 100.0) if known_type else None
     return text, known or classify(page_to_rows(text), height, types)
 
@@ -112,8 +124,20 @@ def _read_fields(text: PageText, kind: PageClass, clean: CleanPage, reader: Read
         first = ValueText(one.raw, one.confidence)
         rows = [around([w.box for w in row]) for row in one.rows if row]
         read = reader.read_value(clean, rows, one.kind, first) if one.raw else first
-        readings.append(_field_reading(one, em, clean.image, text.engine, read))
+        writing = _writing([crop_of(clean.text, row) for row in rows])
+        readings.append(_field_reading(one, em, clean.image, text.engine, read, writing))
     return readings
+
+
+def _writing(crops: list[Gray]) -> Writing:
+    """Of a value's rows together: handwritten already where it may be, for agreement means less there."""
+    shares = [writing_detector().shares(crop) for crop in crops if crop.size]
+    if not shares:
+        return Writing.PRINTED
+    mean = dict(zip(Writing, np.mean(shares, axis=0), strict=True))
+    if mean[Writing.HANDWRITTEN] > MAYBE_BY_HAND:
+        return Writing.HANDWRITTEN
+    return Writing.STAMPED if mean[Writing.STAMPED] > 0.5 else Writing.PRINTED
 
 
 def _found(text: PageText, kind: PageClass, rulings: Rulings, peek: Peek) -> list[Found]:
@@ -126,7 +150,9 @@ def _found(text: PageText, kind: PageClass, rulings: Rulings, peek: Peek) -> lis
     return [f for table in tables for f in table.found] + find_fields(outside, document_type, em, rulings)
 
 
-def _field_reading(found: Found, em: float, image: PageImage, engine: str, read: ValueText) -> FieldReading:
+def _field_reading(
+    found: Found, em: float, image: PageImage, engine: str, read: ValueText, writing: Writing = Writing.PRINTED
+) -> FieldReading:
     """A reading with its place in the file; in doubt where two readings mean different things."""
     confidence = read.confidence
     if found.kind in RUNNING_TEXT and any(meaning(read.text) != meaning(other) for other in read.others):
@@ -134,4 +160,5 @@ def _field_reading(found: Found, em: float, image: PageImage, engine: str, read:
     return FieldReading(
         field=found.field, raw=read.text, confidence=round(confidence, 4), page_id=image.page_id,
         box=image.in_file(found.roomy_box(em)), engine=engine, method=found.method, others=read.others,
+        writing=writing,
     )  # fmt: skip

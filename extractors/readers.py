@@ -1,5 +1,6 @@
 """Stage 3, extractors.readers: the interface that every way of reading a page stands behind, and which one is used."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,6 +8,8 @@ from typing import Protocol
 from extractors.images import CleanPage, Gray
 from records.errors import SohoaError
 from records.pages import Box, Line
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,41 @@ class Reader(Protocol):
         ...
 
 
-def make_reader(name: str = "auto") -> Reader:
-    """The reader by its setting: auto or tesseract (tesserocr), portable (pytesseract), neural (our line reader)."""
-    if name == "neural":
-        from extractors.neural import neural_reader
+def make_reader(name: str = "neural") -> Reader:
+    """The reader by its setting. SohoaError where it cannot work and the setting allows no other.
 
-        return neural_reader()
-    from extractors.ocr import PortableReader, TesseractReader
+    neural: our line reader and its witnesses; auto: the same, or Tesseract where a model of theirs is missing;
+    tesseract (through tesserocr) and portable (the program) read alone.
+    """
+    if name not in MAKERS:
+        raise SohoaError(f"SOHOA_READER={name} is not known; use {', '.join(MAKERS)}")
+    return MAKERS[name]()
 
-    if name in ("auto", "tesseract"):
-        return TesseractReader()
-    if name == "portable":
-        return PortableReader()
-    raise SohoaError(f"SOHOA_READER={name} is not known; use auto, tesseract, portable or neural")
+
+def _neural() -> Reader:
+    from extractors.neural import neural_reader
+
+    return neural_reader()
+
+
+def _neural_or_tesseract() -> Reader:
+    try:
+        return _neural()
+    except SohoaError as error:
+        log.warning("Pages are read by Tesseract alone: %s", error)
+        return _tesseract()
+
+
+def _tesseract() -> Reader:
+    from extractors.ocr import TesseractReader
+
+    return TesseractReader()
+
+
+def _portable() -> Reader:
+    from extractors.ocr import PortableReader
+
+    return PortableReader()
+
+
+MAKERS = {"neural": _neural, "auto": _neural_or_tesseract, "tesseract": _tesseract, "portable": _portable}

@@ -28,7 +28,7 @@ from transformers.values import readings_to_values
 from validation.verdicts import THRESHOLDS, UNPROVEN
 
 log = structlog.get_logger()
-BLANK = "blank"
+SET_ASIDE = {"blank": PageState.BLANK, "separator": PageState.SEPARATOR}  # what a page is read as -> where it rests
 DEMO = "DEMO"  # the only facility whose thresholds may rest on synthetic pages
 ID_FACTS = (*EVIDENCE, "encounter.admitted_at", "encounter.discharged_at")
 IN_FILE = (PageState.READ, PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW)
@@ -56,14 +56,14 @@ def assemble_batch(batch_id: str, children: Workers) -> int:
 
 
 def _assemble(batch_id: str, facility: str, label: str, pages: list[ReadPage], children: Workers) -> None:
-    """One file: blank and doubled sheets set aside, the rest put together, all in one transaction."""
-    blank = [p for p in pages if p.reading.document_type == BLANK]
-    doubled = _doubled([p for p in pages if p not in blank], children)
-    kept = [p for p in pages if p not in blank and p.row["page_id"] not in doubled]
+    """One file: blank, separator and doubled sheets set aside, the rest put together, all in one transaction."""
+    apart = [p for p in pages if p.reading.document_type in SET_ASIDE]
+    doubled = _doubled([p for p in pages if p not in apart], children)
+    kept = [p for p in pages if p not in apart and p.row["page_id"] not in doubled]
     file_id = hashlib.sha256(f"{batch_id}\0{label}".encode()).hexdigest()[:24]
     with engine(settings(), "pipeline").begin() as conn:
-        for p in blank:
-            ledger.move(conn, p.row["page_id"], PageState(p.row["state"]), PageState.BLANK)
+        for p in apart:
+            ledger.move(conn, p.row["page_id"], PageState(p.row["state"]), SET_ASIDE[p.reading.document_type])
         for page_id, first in doubled.items():
             ledger.move(conn, page_id, PageState.READ, PageState.DUPLICATE, duplicate_of=first)
         known = _known(conn, facility, kept)
@@ -128,7 +128,7 @@ def _doubled(pages: Sequence[ReadPage], children: Workers) -> dict[str, str]:
     new = [p for p in pages if p.row["state"] == PageState.READ.value]
     old = [p for p in pages if p.row["state"] != PageState.READ.value]
     pairs = [
-        PairJob(_job(first), _geometry(first), _job(later), _geometry(later))
+        PairJob(_job(first), _geometry(first), _job(later), _geometry(later), headers=not first.reading.text.whole)
         for i, later in enumerate(new)
         for first in (*old, *new[:i])
         if _look_alike(first, later)

@@ -3,7 +3,9 @@
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from extractors.intake import decode_page, inspect, read_scan
 from pipeline.settings import settings
@@ -53,24 +55,38 @@ def read_job(job: PageJob) -> PageReading:
 
 
 class PairJob(NamedTuple):
-    """Two pages that may be the same sheet, as (job, geometry as JSON) each."""
+    """Two pages that may be the same sheet, as (job, geometry as JSON) each.
+
+    `headers`: only their headers were read, and two sheets of one patient may have these alike.
+    """
 
     one: PageJob
     one_image: str
     other: PageJob
     other_image: str
+    headers: bool = False
 
 
 def compare_job(pair: PairJob) -> bool:
-    """Whether two pages are the same sheet to the eye."""
-    from extractors.duplicates import same_picture
+    """Whether two pages are the same sheet to the eye and, where only headers were compared, in all their text too."""
+    from extractors.duplicates import same_picture, same_text
+    from extractors.page import read_all
     from records.pages import PageImage
 
-    def page(job: PageJob, image: str) -> tuple[PageImage, object]:
-        rgb, _ = decode_page(_scan(job.scan_id), job.media_type, job.number, settings().limits)
-        return PageImage.model_validate_json(image), rgb
+    jobs = (pair.one, pair.one_image), (pair.other, pair.other_image)
+    sheets = [_decoded(job) for job, _ in jobs]
+    images = [PageImage.model_validate_json(image) for _, image in jobs]
+    if not same_picture((images[0], sheets[0][0]), (images[1], sheets[1][0])):
+        return False
+    if not pair.headers:
+        return True
+    reader = settings().reader
+    one, other = (read_all(job.page_id, rgb, dpi, reader) for (job, _), (rgb, dpi) in zip(jobs, sheets, strict=True))
+    return same_text(one, other)
 
-    return same_picture(page(pair.one, pair.one_image), page(pair.other, pair.other_image))  # type: ignore[arg-type]
+
+def _decoded(job: PageJob) -> tuple[NDArray[Any], float]:
+    return decode_page(_scan(job.scan_id), job.media_type, job.number, settings().limits)
 
 
 @lru_cache(maxsize=2)

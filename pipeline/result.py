@@ -48,7 +48,8 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
 def _rows(conn: Connection, batch_id: str) -> list[Any]:
     query = (
         select(page.c.page_id, page.c.number, page.c.state, page.c.reason, page.c.document_id, receipt.c.path,
-               page_text.c.image, page_text.c.document_type, page_text.c.seconds,
+               page_text.c.image, page_text.c.text["engine"].astext.label("engine"), page_text.c.document_type,
+               page_text.c.seconds,
                document.c.document_type.label("settled_type"))
         .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
         .outerjoin(page_text, page_text.c.page_id == page.c.page_id)
@@ -70,6 +71,7 @@ def _page(row: Any, values: list[dict[str, Any]], issues: list[dict[str, str]]) 
         "document_type": row["settled_type"] or row["document_type"] or "",
         "document": row["document_id"] or "",
         "rotation": row["image"]["turn"] if row["image"] else 0,
+        "engine": row["engine"] or "",
         "seconds": round(row["seconds"] or 0.0, 3),
         "fields": values if shown else [],
         "issues": issues if shown else [],

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", repr=False)
     airflow_database_url: str = Field(default="", repr=False)
     facility: str = "DEMO"
-    reader: str = "auto"
+    reader: str = "neural"
     workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1, le=256)
     chunk_pages: int = Field(default=20, ge=1, le=200)
     max_pixels: int = Field(default=120_000_000, ge=1)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from records.base import Frozen
-from records.pages import PageBox, PageImage, PageText
+from records.pages import PageBox, PageImage, PageText, Writing
 
 
 class Document(Frozen):
@@ -20,7 +20,8 @@ class FieldReading(Frozen):
     """What was read for one field, with its source.
 
     `field`: name as in the document type, rows as `results[0].value`. `confidence`: 0..1 as the engine gave it.
-    `others`: other readings of the same place (another view or engine), verbatim.
+    `others`: other readings of the same place (another view or engine), verbatim. `writing`: how it seems to be
+    written; a value of a PDF's own text is printed.
     """
 
     field: str
@@ -31,6 +32,7 @@ class FieldReading(Frozen):
     engine: str
     method: str
     others: tuple[str, ...] = ()
+    writing: Writing = Writing.PRINTED
 
 
 class FieldValue(Frozen):

@@ -1,4 +1,4 @@
-"""Training's command line: python -m training train|export|evaluate|report|card|sample|language (--help: of each)."""
+"""Training's command line: python -m training COMMAND (--help lists them)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,20 @@ def parser() -> argparse.ArgumentParser:
         ("report", "learning curve"),
         ("card", "model card"),
         ("sample", "a sheet of generated lines"),
-        ("language", "counts of word pairs, for the product's choice among tone marks"),
     ):
         commands.add_parser(name, help=text)
+    language = commands.add_parser("language", help="counts of word pairs, for the product's choice among tone marks")
+    language.add_argument("--tune", action="store_true", help="choose the weights of the counts on generated lines")
+    language.add_argument("--lines", type=int, default=1000, help="lines per quality to tune on, as many to measure on")
+    language.add_argument("--seed", type=int, default=1)
     evaluate = commands.add_parser("evaluate", help="share of exact lines, by quality")
     evaluate.add_argument("--pages", type=Path, help="folder of pages with truth.json, cut by true boxes")
     evaluate.add_argument("--lines", type=int, default=120, help="generated lines per quality and kind of writing")
+    writing = commands.add_parser("writing", help="train and measure the detector of print, handwriting and stamps")
+    writing.add_argument("--lines", type=int, default=24000, help="generated lines (default 24000; 0: only measure)")
+    writing.add_argument("--measured", type=int, default=200, help="generated lines per writing and quality to measure")
+    writing.add_argument("--pages", type=Path, help="folder of pages with truth.json, only measured on")
+    writing.add_argument("--seed", type=int, default=1)
     for command in commands.choices.values():
         command.add_argument(
             "--folder", type=Path, default=STATE, help="checkpoints, log and exports (default var/training)"
@@ -102,10 +110,27 @@ def _sample(given: argparse.Namespace) -> None:
 
 
 def _language(given: argparse.Namespace) -> None:
-    from training.language import write_language
+    from training.language import fits, write_language
 
     path = write_language()
     print(f"{path}: {path.stat().st_size} bytes")
+    if given.tune:
+        from training.tune import write_weights
+
+        print(write_weights(given.lines, given.seed).read_text(encoding="utf-8"))
+    elif not fits(path):
+        print("The weights beside the counts are for other counts, so the product refuses them; run with --tune.")
+
+
+def _writing(given: argparse.Namespace) -> None:
+    from training.writing_measure import as_text, measure
+
+    target = given.folder / "export"
+    if given.lines:
+        from training.writing_model import train
+
+        train(given.lines, given.seed, target)
+    print(as_text(measure(target, given.measured, given.pages)))
 
 
 COMMANDS = {
@@ -116,6 +141,7 @@ COMMANDS = {
     "card": _card,
     "sample": _sample,
     "language": _language,
+    "writing": _writing,
 }
 
 if __name__ == "__main__":

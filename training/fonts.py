@@ -69,7 +69,7 @@ def load_faces() -> list[Face]:
 def _checked(row: dict[str, str]) -> Face:
     """The face of one row of the list; BadFace where it is not installed or lacks a letter."""
     path = _system_file(row["file"]) if row["source"] == "debian" else _joined(row["file"])
-    characters = _characters(path)
+    characters = signs_of(path)
     lacking = [character for character in CORE if character not in characters]
     if lacking:
         raise BadFace(f"{row['name']} lacks {''.join(lacking[:12])!r} ({len(lacking)} letters)")
@@ -78,7 +78,8 @@ def _checked(row: dict[str, str]) -> Face:
     return Face(row["name"], path, row["kind"], int(row["weight"]), row["use"] == "measure", row["licence"], characters)
 
 
-def _characters(path: Path) -> frozenset[str]:
+def signs_of(path: Path) -> frozenset[str]:
+    """The characters that a font file can draw; BadFace where it is none."""
     try:
         with TTFont(path, lazy=True) as font:
             return frozenset(map(chr, font.getBestCmap()))

@@ -13,6 +13,7 @@ from pathlib import Path
 from records.code_lists import entries
 from records.document_types import ColumnSpec, DocumentType, FieldSpec
 from records.documents import Document, FieldValue, Issue, JudgedValue, ValidatedDocument, Verdict
+from records.pages import Writing
 from validation.checks import document_issues
 from validation.confidence import estimated
 
@@ -36,6 +37,13 @@ REGISTRY = "registry"
 FREE_TEXT = frozenset({"text", "long_text", "address", "occupation", "department"})
 STAGE = re.compile(r"(?i)\bc?p?T[0-4xi]\w{0,3}N[0-3x]|giai đoạn|nhóm máu")
 EVIDENCE_RULE = "evidence"
+# Digits and small vocabularies; whatever else was written by hand is a person's to read, however sure the readers are.
+READABLE_BY_HAND = frozenset(
+    {
+        "sex", "outcome", "modality", "flag", "unit", "age", "integer", "number", "reference", "date", "birth_date",
+        "moment", "phone", "personal_id", "insurance_card", "icd10",
+    }
+)  # fmt: skip
 
 
 def validate(
@@ -153,7 +161,10 @@ def _verdict(
         return Verdict.ACCEPT, "text_layer" if witness == TEXT_LAYER else "witness"
     if isinstance(spec, FieldSpec) and spec.critical:
         return Verdict.REVIEW, "no_witness"
-    if _needs_agreement(value) and not value.agreed:
+    by_hand = value.reading.writing is Writing.HANDWRITTEN
+    if by_hand and value.kind not in READABLE_BY_HAND:
+        return Verdict.REVIEW, "handwritten"
+    if (by_hand or _needs_agreement(value)) and not value.agreed:
         return Verdict.REVIEW, "low_confidence"
     enough = sure >= thresholds.get(value.kind, thresholds.get(DEFAULT, THRESHOLDS[DEFAULT]))
     return (Verdict.ACCEPT, "confidence") if enough else (Verdict.REVIEW, "low_confidence")
