@@ -16,16 +16,16 @@ from extractors.language import hospital_language
 from extractors.lines import LineFinder, line_finder
 from extractors.models import ASTERNET, DIGITS, check_borrowed
 from extractors.ocr import TesseractReader, osd_turn, tidy
-from extractors.reader import Floats, LineReader, LineText, aster_reader, digit_reader, own_reader
+from extractors.reader import Floats, LineReader, aster_reader, digit_reader, own_reader
 from extractors.readers import ValueText
 from extractors.words import bands, crop_of, parted, trim, words_of
 from records.pages import Box, Line, Rulings
 
 LONG_SIDE = 2400  # pixels of an upright page: lines of 12 pt are then a little higher than the reader's 32
 FINDER_SHARE = 736 / LONG_SIDE  # of its pixels: the page is looked at finer where its print is small
-TURN_SIDE = 512  # pixels at which the page is looked at to tell how it lies
+TURN_SIDE = 384  # pixels at which the page is looked at to tell how it lies
 CLOSE = 0.08  # legibilities as near as this do not tell: Tesseract's orientation does
-TRIALS = 6  # lines that are read both ways up
+TRIALS, TRIAL_WIDTH = 6, 10  # lines that are read both ways up; of their heights, how much of each
 # Kinds in hospital language, where a model of it may choose among tone marks; codes, numbers and names are not bent.
 LANGUAGE = frozenset({"text", "long_text", "department", "occupation", "outcome", "sex", "modality"})
 FIGURES = frozenset(
@@ -60,7 +60,7 @@ class NeuralReader:
         along = sum(b.width * b.height * (1 if b.width > b.height else -1) for b in boxes)
         side = 0 if along >= 0 else 90
         level = np.ascontiguousarray(np.rot90(page, -side // 90))
-        crops = [crop_of(level, box) for box in _longest(level, boxes if side == 0 else _clockwise(boxes, page))]
+        crops = [crop_of(level, box) for box in _trials(level, boxes if side == 0 else _clockwise(boxes, page))]
         overturned = [np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops]
         upright, over = self._legibility(crops), self._legibility(overturned)
         if abs(upright - over) < CLOSE and boxes and (turn := osd_turn(page)) in (side, side + 180):
@@ -88,35 +88,36 @@ class NeuralReader:
     def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
         """The value as its line had it where Tesseract reads it alike; else our own second reading and a witness's."""
         places = [airy(page.text, row) for row in rows]
-        seen = tidy(" ".join(self._tesseract.read_crop(page.text, place)[0] for place in places))
-        if kind not in LANGUAGE and _folded(seen) == _folded(first.text):
-            return ValueText(first.text, first.confidence, (seen,))
+        seen = [tidy(self._tesseract.read_crop(page.text, place)[0]) for place in places]
+        if kind not in LANGUAGE and _alike(_joined(seen), first.text):
+            return ValueText(first.text, first.confidence, (_joined(seen),))
         clean = [crop_of(page.text, place) for place in places]
-        text, sure = self._best_view(clean, [crop_of(page.gray, place) for place in places], kind, first.text)
+        ours = self._best_view(clean, [crop_of(page.gray, place) for place in places], kind, first.text)
+        lines = [line for line, _ in ours]
+        text, sure = _joined(lines), float(np.prod([sure for _, sure in ours]))
         if not text:
             text, sure = first.text, first.confidence
-        others = [seen]
-        if _folded(seen) != _folded(text):
-            witness = self._digits if kind in FIGURES else self._aster
-            others.append(self._in_words(witness, witness.scores(clean), clean, kind)[0])
+        others = [_joined(seen)]
+        if not _alike(others[0], text):
+            others.append(_joined(self._third(clean, kind, lines, seen)))
         return ValueText(text, sure, tuple(others))
 
-    def _best_view(self, clean: list[Gray], raw: list[Gray], kind: str, first: str) -> tuple[str, float]:
+    def _best_view(self, clean: list[Gray], raw: list[Gray], kind: str, first: str) -> list[tuple[str, float]]:
         """The cleaned crops read; with the raw ones where that differs from the page's line or is unsure."""
         scores = self.own.scores(clean)
-        text, sure = self._in_words(self.own, scores, clean, kind)
-        if sure > SURE and _folded(text) == _folded(first):
-            return text, sure
+        found = _in_words(self.own, scores, clean, kind)
+        if _alike(_joined([text for text, _ in found]), first) and float(np.prod([sure for _, sure in found])) > SURE:
+            return found
         both = [np.sqrt(one * other) for one, other in zip(scores, self.own.scores(raw), strict=True)]
-        return self._in_words(self.own, both, clean, kind)
+        return _in_words(self.own, both, clean, kind)
 
-    def _in_words(self, reader: LineReader, scores: list[Floats], crops: list[Gray], kind: str) -> tuple[str, float]:
-        """Text of a value's rows, and the product of their confidences."""
-        if kind in LANGUAGE:
-            read = [text_by_language(s, reader.alphabet, hospital_language()) for s in scores]
-        else:
-            read = [_plain(reader.line(s, crop)) for s, crop in zip(scores, crops, strict=True)]
-        return tidy(" ".join(text for text, _ in read)), float(np.prod([sure for _, sure in read]))
+    def _third(self, crops: list[Gray], kind: str, ours: list[str], seen: list[str]) -> list[str]:
+        """A third reader's lines where Tesseract has `seen` another text than ours; ours elsewhere."""
+        reader = self._digits if kind in FIGURES else self._aster
+        doubtful = [i for i, (one, other) in enumerate(zip(ours, seen, strict=True)) if not _alike(one, other)]
+        shown = [crops[i] for i in doubtful]
+        read = dict(zip(doubtful, _in_words(reader, reader.scores(shown), shown, kind), strict=True))
+        return [read[i][0] if i in read else line for i, line in enumerate(ours)]
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,11 @@ def _between_rulings(box: Box, rulings: Rulings) -> list[Box]:
     return [box.model_copy(update={"left": a, "right": b}) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
-def _longest(image: Gray, boxes: list[Box]) -> list[Box]:
-    """A few lines, longest for their height first."""
+def _trials(image: Gray, boxes: list[Box]) -> list[Box]:
+    """The beginnings of a few lines, those longest for their height."""
     lines = [part for box in boxes if (whole := trim(image, box)) for part in parted(image, whole)]
-    return sorted(lines, key=lambda b: -b.width / b.height)[:TRIALS]
+    longest = sorted(lines, key=lambda b: -b.width / b.height)[:TRIALS]
+    return [b.model_copy(update={"right": min(b.right, b.left + TRIAL_WIDTH * b.height)}) for b in longest]
 
 
 def _clockwise(boxes: list[Box], image: Gray) -> list[Box]:
@@ -186,8 +188,21 @@ def airy(image: Gray, box: Box) -> Box:
     )
 
 
-def _plain(line: LineText) -> tuple[str, float]:
-    return line.text, line.confidence
+def _in_words(reader: LineReader, scores: list[Floats], crops: list[Gray], kind: str) -> list[tuple[str, float]]:
+    """Text and confidence of each line; the language of hospitals is heard where the kind allows it."""
+    if kind in LANGUAGE:
+        return [text_by_language(line, reader.alphabet, hospital_language()) for line in scores]
+    read = [reader.line(line, crop) for line, crop in zip(scores, crops, strict=True)]
+    return [(line.text, line.confidence) for line in read]
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return tidy(" ".join(lines))
+
+
+def _alike(one: str, other: str) -> bool:
+    """The same but for case, spaces and stops at either end."""
+    return _folded(one) == _folded(other)
 
 
 def _folded(text: str) -> str:

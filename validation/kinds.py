@@ -100,6 +100,13 @@ def plausible_age(value: str, _: Path | None) -> str:
     return "Tuổi lớn hơn 120; hãy xem lại ảnh." if value.isdigit() and int(value) > 120 else ""
 
 
+def micro_or_pico(value: str, _: Path | None) -> str:
+    """Readers that do not know the letter µ agree on p: such a unit is never settled by their agreement."""
+    micro = "µ" + value[1:]
+    doubtful = value.startswith("p") and micro in entries("units")
+    return f"Đơn vị này có thể là {micro}; hãy xem lại ảnh." if doubtful else ""
+
+
 KIND_CHECKS: dict[str, dict[str, KindCheck]] = {
     "person_name": {"name_letters": name_letters},
     "date": {"real_day": real_day},
@@ -113,4 +120,5 @@ KIND_CHECKS: dict[str, dict[str, KindCheck]] = {
     "phone": {"phone_prefix": phone_prefix},
     "number": {"plausible_number": plausible_number},
     "age": {"plausible_age": plausible_age},
+    "unit": {"micro_or_pico": micro_or_pico},
 }

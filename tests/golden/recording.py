@@ -23,7 +23,7 @@ from extractors.intake import decode_page, inspect
 from extractors.limits import Limits
 from extractors.ocr import peek_at
 from extractors.page import read_born_digital, read_image
-from extractors.readers import Reader, ReadLines, ValueText
+from extractors.readers import OpenPage, Reader, ReadLines, ValueText
 from records.document_types import document_types
 from records.documents import PageReading
 from records.pages import Box, Line, MediaType, PageImage, PageText, Word, around
@@ -69,7 +69,7 @@ def read_again(case: Case) -> PageReading:
         assert found is not None, f"{case.file} page {case.page} has no trustworthy text layer any more"
         return found
     rgb, dpi = decode_page(data, media_type, case.page, Limits())
-    return read_image(case.name, rgb, dpi, media_type, "auto")
+    return read_image(case.name, rgb, dpi, media_type, "neural")
 
 
 def play_back(case: Case) -> PageReading:
@@ -90,7 +90,7 @@ def play_back(case: Case) -> PageReading:
 def record(case: Case) -> None:
     """Read the page anew and keep the recording (unless it is born digital) and its values."""
     if not case.digital:
-        tape = Tape(page_module.warm_reader("auto"))
+        tape = Tape(page_module.warm_reader("neural"))
         with _instead(warm_reader=lambda _: tape, upright=tape.upright, peek_at=tape.peek_at):
             reading = read_again(case)
         case.recording.write_text(_in_lines(tape.kept()), encoding="utf-8")
@@ -153,13 +153,18 @@ class Playback:
 
     name: str
     text: PageText
-    crops: Mapping[str, str]
+    crops: Mapping[str, tuple[str, float, list[str]]]
+    long_side = 0
+
+    def turn(self, page: Any) -> int:
+        raise AssertionError("The recorded page is upright already.")
 
     def open(self, page: CleanPage) -> ReadLines:
         return ReadLines(self.text.lines, page.image.height_px)
 
     def read_value(self, page: Any, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
-        return ValueText(first.text, first.confidence, (self.crops.get(_place(around(list(rows))), ""),))
+        text, confidence, others = self.crops.get(_place(around(list(rows))), (first.text, first.confidence, [""]))
+        return ValueText(text, confidence, tuple(others))
 
 
 @dataclass
@@ -167,8 +172,8 @@ class Tape:
     """Stands before the real reader and page cleaner, rounds what they give, hands it on, and keeps it."""
 
     real: Reader
-    pages: list[PageText] = field(default_factory=list)
-    crops: dict[str, str] = field(default_factory=dict)
+    all_lines: list[Line] = field(default_factory=list)
+    crops: dict[str, tuple[str, float, list[str]]] = field(default_factory=dict)
     peeks: dict[str, Word] = field(default_factory=dict)
     clean: CleanPage | None = None
 
@@ -176,17 +181,19 @@ class Tape:
     def name(self) -> str:
         return self.real.name
 
+    @property
+    def long_side(self) -> int:
+        return self.real.long_side
+
     def turn(self, page: Any) -> int:
         return self.real.turn(page)
 
-    def read_page(self, page_id: str, page: CleanPage) -> PageText:
-        found = self.real.read_page(page_id, page)
-        self.pages.append(found.model_copy(update={"lines": tuple(_rounded(line) for line in found.lines)}))
-        return self.pages[-1]
+    def open(self, page: CleanPage) -> "OpenTape":
+        return OpenTape(self.real.open(page), self.all_lines)
 
     def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
         read = self.real.read_value(page, rows, kind, first)
-        self.crops[_place(around(list(rows)))] = read.others[0]
+        self.crops[_place(around(list(rows)))] = read.text, round(read.confidence, 2), list(read.others)
         return read
 
     def upright(self, *given: Any) -> CleanPage:
@@ -206,10 +213,23 @@ class Tape:
             "image": self.clean.image.model_copy(update={"fingerprint": ""}).model_dump(mode="json"),
             "engine": self.name,
             "rulings": [[int(edge) for edge in ruling] for ruling in self.clean.rulings],
-            "lines": [[_packed(word) for word in line.words] for line in self.pages[-1].lines],
+            "lines": [[_packed(word) for word in line.words] for line in self.all_lines],
             "peeks": {place: _packed(word) for place, word in self.peeks.items()},
             "crops": dict(sorted(self.crops.items())),
         }
+
+
+@dataclass
+class OpenTape:
+    """An open page of the real reader whose lines are kept as they are read."""
+
+    real: OpenPage
+    kept: list[Line]
+
+    def lines(self, top: float, bottom: float) -> tuple[Line, ...]:
+        found = tuple(_rounded(line) for line in self.real.lines(top, bottom))
+        self.kept.extend(found)
+        return found
 
 
 @contextmanager
