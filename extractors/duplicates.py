@@ -5,6 +5,7 @@ number alike, the text alike, and the registered pixels alike.
 """
 
 import re
+from difflib import SequenceMatcher
 from typing import Any
 
 import cv2
@@ -21,6 +22,8 @@ PIXELS_ALIKE = 0.8
 LONG_SIDE_PX = 900
 DIGITS = re.compile(r"\d+")
 FEWEST_NUMBERS = 3
+LEGIBLE = 0.6  # confidence of a word, from which its digits count
+SHORT = 4  # digits
 
 
 def may_be_same(one: PageImage, other: PageImage) -> bool:
@@ -31,17 +34,40 @@ def may_be_same(one: PageImage, other: PageImage) -> bool:
 
 
 def same_text(one: PageText, other: PageText) -> bool:
-    """Every number alike, however the reader split it, in the same order; and nearly all text alike."""
+    """Every number alike, however the reader split it, in the same order; and nearly all text alike.
+
+    One number that was hardly legible on one of the sheets may differ: two results differ in more than one.
+    """
     numbers, others = _numbers_in_order(one), _numbers_in_order(other)
-    if len(numbers) < FEWEST_NUMBERS or "".join(numbers) != "".join(others):
+    if len(numbers) < FEWEST_NUMBERS or not _alike_but_for_one(numbers, others):
         return False
     a, b = ("".join(sorted(t.text.split())) for t in (one, other))
     return bool(Levenshtein.normalized_similarity(a, b) >= TEXT_ALIKE)
 
 
-def _numbers_in_order(page: PageText) -> list[str]:
-    """All runs of digits, row by row from the top, left to right: two results exchanged make another sheet."""
-    return [number for row in page_to_rows(page) for number in DIGITS.findall(row.text)]
+def _numbers_in_order(page: PageText) -> list[tuple[str, bool]]:
+    """(digits, legible) row by row from the top, left to right: two results exchanged make another sheet."""
+    words = [word for row in page_to_rows(page) for word in row.words]
+    return [(number, word.confidence >= LEGIBLE) for word in words for number in DIGITS.findall(word.text)]
+
+
+def _alike_but_for_one(numbers: list[tuple[str, bool]], others: list[tuple[str, bool]]) -> bool:
+    """The same digits in a row, but for one stretch at most, which is short and hardly legible on one side."""
+    one, other = ([(digit, sure) for number, sure in side for digit in number] for side in (numbers, others))
+    matched = SequenceMatcher(None, [d for d, _ in one], [d for d, _ in other], autojunk=False)
+    unlike = [(a, b, c, d) for kind, a, b, c, d in matched.get_opcodes() if kind != "equal"]
+    if not unlike:
+        return True
+    a, b, c, d = unlike[0]
+    doubtful = _is_doubtful(one, a, b) or _is_doubtful(other, c, d)
+    return len(unlike) == 1 and max(b - a, d - c) <= SHORT and doubtful
+
+
+def _is_doubtful(digits: list[tuple[str, bool]], first: int, end: int) -> bool:
+    """Whether none of a stretch of digits was legible; of an empty one, where a digit is missing, one beside it."""
+    if first == end:
+        return not all(legible for _, legible in digits[max(0, first - 1) : first + 1])
+    return not any(legible for _, legible in digits[first:end])
 
 
 def same_picture(one: tuple[PageImage, NDArray[Any]], other: tuple[PageImage, NDArray[Any]]) -> bool:

@@ -1,9 +1,8 @@
 """Stage 2, extractors.images: turn a page as it lies in the file into an upright, clean image and the way back.
 
-The one door to OpenCV's page geometry: paper edges of photographs, quarter turns, skew, background division.
+Quarter turns, skew, background division, rulings; stamps and the perspective of photographs are modules beside this.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.perspective import Matrix, Size, flat_sheet, level_rows
+from extractors.stamps import ink_channel
 from records.pages import PageImage, Rulings
 
 Gray = NDArray[np.uint8]
-Matrix = NDArray[np.float64]
 
 LARGEST_LONG_SIDE_PX = 3400  # about 290 dpi on A4: Tesseract reads best when capitals are some 30 px high
 LOOK_LONG_SIDE_PX = 1700  # at which a page is looked at first: blank, how it lies, how small its print is
@@ -60,14 +60,22 @@ def upright(
         to_upright, size = _scaled(to_upright, size, LOOK_LONG_SIDE_PX)
         return CleanPage(_page_image(page_id, raw, look, dpi, to_upright, 0, 0.0, blank=blank), look, look, ())
     turn = orientation(look)
-    skew = skew_degrees(np.ascontiguousarray(np.rot90(look, -turn // 90)))
     to_upright, size = _quarter_turn(turn, size) @ to_upright, size if turn % 180 == 0 else (size[1], size[0])
-    to_upright, size = _scaled(
-        _rotation(skew, size) @ to_upright, size, round(long_side * small_print(letters, look, long_side))
-    )
+    level, size, skew = _level(np.ascontiguousarray(np.rot90(look, -turn // 90)), size)
+    fine = round(long_side * small_print(letters, look, long_side))
+    to_upright, size = _scaled(level @ to_upright, size, fine)
     gray = divide_background(_warp(raw, to_upright, size))
     text, rulings = without_rulings(gray)
     return CleanPage(_page_image(page_id, raw, text, dpi, to_upright, turn, skew), gray, text, rulings)
+
+
+def _level(look: Gray, size: Size) -> tuple[Matrix, Size, float]:
+    """Homography that levels the rows of a page of `size`, its size then, and by what turn; `look`: it, smaller."""
+    flat, looked = level_rows(look)
+    skew = skew_degrees(_warp(look, flat, looked))
+    larger = np.diag([size[0] / look.shape[1], size[1] / look.shape[0], 1.0])
+    size = round(looked[0] * larger[0, 0]), round(looked[1] * larger[1, 1])
+    return _rotation(skew, size) @ larger @ flat @ np.linalg.inv(larger), size, skew
 
 
 def _page_image(
@@ -81,7 +89,7 @@ def _page_image(
     )  # fmt: skip
 
 
-def _scaled(matrix: Matrix, size: tuple[int, int], long_side: int) -> tuple[Matrix, tuple[int, int]]:
+def _scaled(matrix: Matrix, size: Size, long_side: int) -> tuple[Matrix, Size]:
     """The map and size of the same page with a long side of so many pixels; left alone where it is nearly that."""
     scale = long_side / max(size)
     if 0.95 < scale < 1.25:
@@ -96,49 +104,6 @@ def small_print(letters: NDArray[np.int32], page: Gray, long_side: int) -> float
     """
     usual = USUAL_LETTER * max(page.shape)
     return float(np.clip(usual / np.median(letters), 1.0, max(1.0, LARGEST_LONG_SIDE_PX / long_side)))
-
-
-def ink_channel(rgb: NDArray[Any]) -> Gray:
-    """Grey page in which red stamps fade and blue or black ink stays: the red channel."""
-    return np.ascontiguousarray(rgb[:, :, 0] if rgb.ndim == 3 else rgb)
-
-
-def flat_sheet(gray: Gray) -> tuple[Matrix, tuple[int, int]]:
-    """Homography that lays a photographed sheet flat, and its (width, height) in pixels.
-
-    Identity and the whole page where no dark surroundings show.
-    """
-    whole = np.eye(3), (gray.shape[1], gray.shape[0])
-    scale = 800 / max(gray.shape)
-    small = cv2.GaussianBlur(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), (7, 7), 0)
-    _, mask = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((25, 25), np.uint8))
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    if not contours:
-        return whole
-    sheet = max(contours, key=cv2.contourArea)
-    area, quad = cv2.contourArea(sheet), _four_corners(sheet)
-    if quad is None or not 0.4 < area / mask.size < 0.97 or float(np.median(small[mask == 0])) > 140:
-        return whole
-    quad = quad / scale
-    width = max(math.dist(quad[0], quad[1]), math.dist(quad[3], quad[2]))
-    height = max(math.dist(quad[0], quad[3]), math.dist(quad[1], quad[2]))
-    flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(quad.astype(np.float32), flat)
-    return np.asarray(matrix, np.float64), (round(width), round(height))
-
-
-def _four_corners(contour: NDArray[Any]) -> NDArray[Any] | None:
-    """Corners clockwise from the top left, or None when the outline is no quadrilateral."""
-    hull = cv2.convexHull(contour)
-    for tolerance in (0.01, 0.02, 0.03, 0.05):
-        corners = cv2.approxPolyDP(hull, tolerance * cv2.arcLength(hull, True), True)
-        if len(corners) == 4:
-            points = corners.reshape(4, 2).astype(np.float64)
-            total, difference = points.sum(1), points[:, 0] - points[:, 1]
-            order = [total.argmin(), difference.argmax(), total.argmax(), difference.argmin()]
-            return points[order] if len(set(order)) == 4 else None
-    return None
 
 
 def divide_background(gray: Gray) -> Gray:
@@ -247,7 +212,7 @@ def fingerprint(text: Gray) -> str:
     return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
 
 
-def _quarter_turn(turn: int, size: tuple[int, int]) -> Matrix:
+def _quarter_turn(turn: int, size: Size) -> Matrix:
     """Matrix that undoes a counter-clockwise turn of an image of (width, height)."""
     width, height = size
     return {
@@ -258,11 +223,11 @@ def _quarter_turn(turn: int, size: tuple[int, int]) -> Matrix:
     }[turn]
 
 
-def _rotation(degrees: float, size: tuple[int, int]) -> Matrix:
+def _rotation(degrees: float, size: Size) -> Matrix:
     return np.vstack([cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1), [0.0, 0.0, 1.0]])
 
 
-def _warp(gray: Gray, matrix: Matrix, size: tuple[int, int]) -> Gray:
+def _warp(gray: Gray, matrix: Matrix, size: Size) -> Gray:
     if np.allclose(matrix, np.eye(3)) and size == (gray.shape[1], gray.shape[0]):
         return gray
     shrink = max(size) / max(gray.shape)

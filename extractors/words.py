@@ -60,11 +60,13 @@ def bands(image: Gray, box: Box, usual: float) -> list[Box]:
     ink = (crop_of(image, box) < INK).sum(1).astype(np.float64)
     even = np.convolve(ink, np.ones(3) / 3, mode="same")
     rows = [(a, b) for a, b in _runs(even > HEAVY * even.max()) if b - a > 0.3 * usual]
+    if len(rows) < 2:
+        return [box]
     air = 0.35 * usual
     return [
         box.model_copy(update={"top": max(box.top, box.top + a - air), "bottom": min(box.bottom, box.top + b + air)})
         for a, b in rows
-    ] or [box]
+    ]
 
 
 def parted(image: Gray, box: Box) -> list[Box]:

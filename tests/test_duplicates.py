@@ -134,3 +134,34 @@ def test_empty_pages_are_never_the_same_picture():
     empty = page_image("e", width_px=1000, height_px=1414, file_width_px=1000, file_height_px=1414)
     paper = np.full((1414, 1000, 3), 255, np.uint8)
     assert not same_picture((empty, paper), (empty, paper))
+
+
+# One number that was hardly legible.
+
+
+def doubted(page, word):
+    """The page with the reader unsure of one word."""
+    lines = tuple(
+        line.model_copy(
+            update={
+                "words": tuple(w.model_copy(update={"confidence": 0.3}) if w.text == word else w for w in line.words)
+            }
+        )
+        for line in page.lines
+    )
+    return page.model_copy(update={"lines": lines})
+
+
+def test_one_number_that_was_hardly_legible_on_one_sheet_may_differ():
+    monday, misread = text_of(MONDAY), text_of(MONDAY, one=("4,51", "4,81"))
+    assert same_text(monday, doubted(misread, "4,81"))
+    assert not same_text(monday, misread), "legible, it is another result"
+
+
+def test_a_digit_more_in_a_legible_number_is_another_result():
+    assert not same_text(text_of(MONDAY), text_of(MONDAY, one=("130", "1130")))
+
+
+def test_two_numbers_that_were_hardly_legible_may_not_differ():
+    misread = text_of(MONDAY, one=("4,51", "4,81"), two=("12,5", "12,6"))
+    assert not same_text(text_of(MONDAY), doubted(doubted(misread, "4,81"), "12,6"))

@@ -18,12 +18,12 @@ from extractors.images import (  # noqa: E402
     divide_background,
     fingerprint,
     flat_sheet,
-    ink_channel,
     letter_heights,
     skew_degrees,
     upright,
     without_rulings,
 )
+from extractors.stamps import ink_channel  # noqa: E402
 from records.pages import Box, PageBox  # noqa: E402
 
 PRINT = ["Họ và tên người bệnh: NGUYỄN HOÀNG PHƯƠNG THẢO   Tuổi: 45"] * 24

@@ -183,7 +183,7 @@ def test_the_result_has_the_promised_keys_and_types(first):
     assert result["batch"] == BATCH and re.fullmatch(r"\d+\.\d+\.\d+", result["software"])
     types = {
         "file": str, "page": int, "state": str, "reason": str, "document_type": str, "document": str, "rotation": int,
-        "seconds": float, "fields": list, "issues": list,
+        "seconds": float, "fields": list, "issues": list, "engine": str,
     }  # fmt: skip
     for page in result["pages"]:
         assert {name: type(value) for name, value in page.items()} == types, page["file"]

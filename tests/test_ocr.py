@@ -263,7 +263,7 @@ def test_a_missing_tesseract_says_what_to_install(reader, monkeypatch):
 
 
 def test_an_unknown_reader_is_refused_with_those_there_are():
-    with pytest.raises(SohoaError, match="SOHOA_READER=fast is not known; use auto, tesseract, portable or neural"):
+    with pytest.raises(SohoaError, match="SOHOA_READER=fast is not known; use neural, auto, tesseract, portable"):
         make_reader("fast")
 
 

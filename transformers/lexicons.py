@@ -42,9 +42,9 @@ class Lexicon:
                 return found[0] if len(found) == 1 else None
         if len(text) <= SHORT:
             return None
-        found = self._alike(folded(text))
+        near = self._alike(folded(text))
         # 'Gây tê tủy sống' is a letter or two from 'Tê tủy sống': a whole word is never added or dropped.
-        return found if found and len(found.split()) == len(text.split()) else None
+        return near if near and len(near.split()) == len(text.split()) else None
 
     def _alike(self, text: str) -> str | None:
         found = process.extract(text, list(self.folded), scorer=fuzz.ratio, score_cutoff=NEAR, limit=2)
