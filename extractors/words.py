@@ -10,6 +10,7 @@ INK = 150  # grey level below which a pixel of a clean page is ink
 AIR = 0.08  # of a line's height, around its ink
 MARK_GAP = 0.3  # of a line's height: marks stand no farther from their letters
 TALL = 1.7  # usual line heights: a box higher than this may hold several lines
+LARGE = 1.3  # usual line heights: a single line of print as high as this is a title
 HEAVY = 0.25  # of the fullest row's ink: rows with less lie between lines
 WIDE = 1.1  # line heights: white wider than this parts columns
 
@@ -60,7 +61,7 @@ def bands(image: Gray, box: Box, usual: float) -> list[Box]:
     ink = (crop_of(image, box) < INK).sum(1).astype(np.float64)
     even = np.convolve(ink, np.ones(3) / 3, mode="same")
     rows = [(a, b) for a, b in _runs(even > HEAVY * even.max()) if b - a > 0.3 * usual]
-    if len(rows) < 2:
+    if not rows or (len(rows) == 1 and rows[0][1] - rows[0][0] > LARGE * usual):
         return [box]
     air = 0.35 * usual
     return [
