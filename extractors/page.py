@@ -22,9 +22,11 @@ from extractors.words import crop_of
 from extractors.writing import writing_detector
 from records.document_types import document_types
 from records.documents import FieldReading, PageReading
+from records.errors import UnreadableScan
 from records.pages import Box, Line, MediaType, PageImage, PageText, Rulings, Word, Writing, around
 
 BLANK, SEPARATOR = "blank", "separator"
+SMALLEST = 16  # pixels of a page's side
 HEADER = 0.38  # of a page's height: title, identity and numbers stand in it
 WHOLE = 2.0  # beyond the page's foot
 WHOSE = frozenset({"patient.name", "patient.id", "encounter.number"})  # without one the guard cannot place a page
@@ -52,9 +54,12 @@ def read_born_digital(page_id: str, data: bytes, media_type: MediaType, number: 
 def read_image(page_id: str, rgb: NDArray[Any], dpi: float, media_type: MediaType, reader_name: str) -> PageReading:
     """The page by OCR. `rgb`: HxWx3 uint8 as it lies in the file.
 
-    Cheap first: a blank page or a separator pays for no reading, a page of an index-only form for its header only.
+    UnreadableScan where it is but a few pixels wide or high. Cheap first: a blank page or a separator pays for no
+    reading, a page of an index-only form for its header only.
     """
     started = time.process_time()
+    if min(rgb.shape[:2]) < SMALLEST:
+        raise UnreadableScan("page_unreadable", f"{rgb.shape[1]} x {rgb.shape[0]} pixels")
     reader = warm_reader(reader_name)
     film = media_type is MediaType.DICOM or films.is_film(rgb)
     code = "" if film else separator_code(rgb)

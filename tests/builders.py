@@ -1,4 +1,4 @@
-"""What tests of reading share: pages laid out as on a typewriter, pages drawn with a pen, readings made by hand."""
+"""What tests of reading share: pages laid out as on a typewriter or drawn, readings made by hand, damaged models."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -151,3 +151,17 @@ def turned_by(gray: Gray, degrees: float) -> tuple[Gray, NDArray[np.float64]]:
     height, width = gray.shape
     matrix = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1), [0, 0, 1]])
     return cv2.warpAffine(gray, matrix[:2], (width, height), borderValue=255), matrix
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def alter_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
