@@ -76,7 +76,7 @@ def _sohoa(engine: str) -> Read:
 
 
 OWN: dict[str, Callable[[], Read]] = {
-    "sohoa": lambda: _sohoa("auto"),
+    "sohoa": lambda: _sohoa("neural"),
     "sohoa-tesseract": lambda: _sohoa("tesseract"),
     "sohoa-portable": lambda: _sohoa("portable"),
 }
