@@ -31,7 +31,7 @@ from transformers.values import readings_to_values
 
 GOLDEN = Path(__file__).resolve().parent
 SAMPLES = GOLDEN.parents[1] / "sample_scans"
-WHITE_PAPER = np.full((8, 8, 3), 255, dtype=np.uint8)
+WHITE_PAPER = np.full((32, 32, 3), 255, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
