@@ -18,7 +18,10 @@ Matrix = NDArray[np.float64]
 Size = tuple[int, int]  # width, height in pixels
 
 EDGES_LONG_SIDE_PX = 800  # at which edges of paper are looked for
+PRINT, THUMB = 25, 61  # pixels there: dark marks on the paper and light things beside it are smaller
 DARK = 140  # grey level of surroundings, at most: a scanner's lid is lighter
+WHOLE = 0.9  # of a sheet lies within its four edges, where corners are folded or covered
+FEWEST_POINTS = 20  # of an outline along an edge
 ROWS_LONG_SIDE_PX = 850  # at which rows of text are looked for; print of 12 pt is then 8 pixels high
 INK, FAINT_INK = 170, 225  # grey levels there below which there is print, and thin rulings
 LONG = 0.2  # a line's least length, in half long sides
@@ -60,13 +63,12 @@ def flat_sheet(gray: Gray) -> tuple[Matrix, Size]:
     scale = EDGES_LONG_SIDE_PX / max(gray.shape)
     small = cv2.GaussianBlur(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), (7, 7), 0)
     _, mask = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((25, 25), np.uint8))
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((PRINT, PRINT), np.uint8))
+    sheet = _without_thumbs(mask)
+    if sheet is None or float(np.median(small[mask == 0])) > DARK:
         return whole
-    sheet = max(contours, key=cv2.contourArea)
-    area, quad = cv2.contourArea(sheet), _four_corners(sheet)
-    if quad is None or not 0.4 < area / mask.size < 0.97 or float(np.median(small[mask == 0])) > DARK:
+    quad = _four_corners(sheet)
+    if quad is None or not 0.4 < cv2.contourArea(sheet) / mask.size < 0.97:
         return whole
     quad = _along_edges(quad, sheet.reshape(-1, 2).astype(np.float32)) / scale
     width = max(math.dist(quad[0], quad[1]), math.dist(quad[3], quad[2]))
@@ -76,43 +78,71 @@ def flat_sheet(gray: Gray) -> tuple[Matrix, Size]:
     return np.asarray(matrix, np.float64), (round(width), round(height))
 
 
+def _without_thumbs(mask: NDArray[Any]) -> NDArray[np.int32] | None:
+    """Outline of the largest light thing, whatever is in it, without what sticks out from it; None in the dark."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours or not (mask == 0).any():
+        return None
+    filled = cv2.fillPoly(np.zeros_like(mask), [max(contours, key=cv2.contourArea)], 255)
+    opened = cv2.morphologyEx(filled, cv2.MORPH_OPEN, np.ones((THUMB, THUMB), np.uint8))
+    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(max(contours, key=cv2.contourArea), np.int32) if contours else None
+
+
 def _four_corners(contour: NDArray[Any]) -> Floats | None:
-    """Corners clockwise from the top left, or None when the outline is no quadrilateral."""
+    """Corners clockwise from the top left, folded ones too, or None when the outline is no quadrilateral."""
     hull = cv2.convexHull(contour)
     for tolerance in (0.01, 0.02, 0.03, 0.05):
-        corners = cv2.approxPolyDP(hull, tolerance * cv2.arcLength(hull, True), True)
-        if len(corners) == 4:
-            points = corners.reshape(4, 2).astype(np.float64)
-            total, difference = points.sum(1), points[:, 0] - points[:, 1]
-            order = [total.argmin(), difference.argmax(), total.argmax(), difference.argmin()]
-            return points[order] if len(set(order)) == 4 else None
+        outline = cv2.approxPolyDP(hull, tolerance * cv2.arcLength(hull, True), True).reshape(-1, 2).astype(np.float64)
+        corners = _where_longest_meet(outline)
+        if corners is None or not WHOLE < cv2.contourArea(hull) / cv2.contourArea(corners.astype(np.float32)) < 1.1:
+            continue
+        total, difference = corners.sum(1), corners[:, 0] - corners[:, 1]
+        order = [total.argmin(), difference.argmax(), total.argmax(), difference.argmin()]
+        return corners[order] if len(set(order)) == 4 else None
     return None
 
 
+def _where_longest_meet(outline: Floats) -> Floats | None:
+    """The corners of the four longest sides of a polygon, which need not be neighbours."""
+    if len(outline) < 4:
+        return None
+    sides = list(zip(outline, np.roll(outline, -1, axis=0), strict=True))
+    longest = sorted(sorted(range(len(sides)), key=lambda i: -math.dist(*sides[i]))[:4])
+    return _met([_through(*sides[i]) for i in longest])
+
+
 def _along_edges(quad: Floats, outline: NDArray[np.float32]) -> Floats:
-    """The corners in which the edges of the paper would meet, were they whole: not a folded or covered corner's."""
+    """The same corners to a fraction of a pixel: where straight lines along the paper's edges meet."""
     for near in (0.03, 0.015):
-        edges = [_edge(quad[i], quad[(i + 1) % 4], outline, near) for i in range(4)]
-        met = np.array([np.cross(edges[i - 1], edges[i]) for i in range(4)])
-        if (np.abs(met[:, 2]) < 1e-6).any():
-            return quad
-        moved = met[:, :2] / met[:, 2:]
-        if np.abs(moved - quad).max() > 0.1 * EDGES_LONG_SIDE_PX:
+        moved = _met([_edge(quad[i - 1], quad[i], outline, near * EDGES_LONG_SIDE_PX) for i in range(4)])
+        if moved is None or np.abs(moved - quad).max() > 0.05 * EDGES_LONG_SIDE_PX:
             return quad
         quad = moved
     return quad
 
 
 def _edge(start: Floats, end: Floats, outline: NDArray[np.float32], near: float) -> Floats:
-    """The straight line through the outline between two corners, as (a, b, c) of ax + by + c = 0."""
+    """The straight line that lies best along the outline between two corners."""
     along = (end - start) / math.dist(start, end)
-    far = (outline - start) @ along / math.dist(start, end)
+    share = (outline - start) @ along / math.dist(start, end)
     beside = np.abs((outline - start) @ np.array([-along[1], along[0]]))
-    own = outline[(far > 0.08) & (far < 0.92) & (beside < near * EDGES_LONG_SIDE_PX)]
-    if len(own) < 20:
-        return np.array([-along[1], along[0], along[1] * start[0] - along[0] * start[1]])
+    own = outline[(share > 0.08) & (share < 0.92) & (beside < near)]
+    if len(own) < FEWEST_POINTS:
+        return _through(start, end)
     dx, dy, x, y = cv2.fitLine(own, cv2.DIST_HUBER, 0, 0.01, 0.01).ravel().astype(float)
-    return np.array([-dy, dx, dy * x - dx * y])
+    return _through(np.array([x, y]), np.array([x + dx, y + dy]))
+
+
+def _through(one: Floats, other: Floats) -> Floats:
+    """The line through two points: (a, b, c) of ax + by + c = 0."""
+    return np.cross([*one, 1.0], [*other, 1.0])
+
+
+def _met(lines: list[Floats]) -> Floats | None:
+    """The points in which each line meets the next; None where two are parallel."""
+    points = np.array([np.cross(lines[i], lines[(i + 1) % 4]) for i in range(4)])
+    return None if (np.abs(points[:, 2]) < 1e-9).any() else points[:, :2] / points[:, 2:]
 
 
 def level_rows(page: Gray) -> tuple[Matrix, Size]:

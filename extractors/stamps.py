@@ -24,7 +24,7 @@ SMALLEST, LARGEST = 0.042, 0.36  # sides of a stamp as shares of the page's long
 MANY = 5  # frames of one colour are a form's own
 RED, BLUE = 0, 2  # channels
 THICKEST = 1.15  # of a stamp's ink, where its usual ink is 1
-CONTRAST = 1.4  # gives the edges of letters back what a stamp's light took from them
+CONTRAST = 1.5  # gives the edges of letters back what a stamp's light took from them
 
 
 @dataclass(frozen=True)

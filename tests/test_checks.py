@@ -29,6 +29,7 @@ FORM = DocumentType(
         FieldSpec(name="diagnosis.main.code", kind="icd10"),
         FieldSpec(name="encounter.number", kind="identifier"),
         FieldSpec(name="patient.ethnicity", kind="ethnicity"),
+        FieldSpec(name="results.unit", kind="unit"),
     ),
 )
 SOUND = {
@@ -94,6 +95,16 @@ def test_a_personal_id_of_the_other_sex_is_found():
 
 def test_a_personal_id_of_another_year_is_found():
     assert ("personal_id_matches_birth_year", "patient.national_id") in found(patient__national_id="022085719900")
+
+
+@pytest.mark.parametrize("unit", ["pmol/L", "pg/mL"])
+def test_a_unit_that_may_have_lost_its_micro_is_in_doubt(unit):
+    assert found(results__unit=unit) == {("micro_or_pico", "results.unit")}
+
+
+@pytest.mark.parametrize("unit", ["µmol/L", "mmol/L", "pg", "phút", "g/L", "%"])
+def test_a_unit_that_cannot_be_micro_is_sound(unit):
+    assert found(results__unit=unit) == set()
 
 
 def test_an_id_province_that_does_not_exist_is_found():

@@ -2,11 +2,14 @@
 
 import sys
 from functools import cache
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
@@ -14,6 +17,10 @@ from builders import drawn, in_colour, page_image, sheet, turned_by  # noqa: E40
 
 from extractors.duplicates import may_be_same, same_picture, same_text  # noqa: E402
 from extractors.images import upright  # noqa: E402
+from extractors.limits import Limits  # noqa: E402
+from pipeline import reading  # noqa: E402
+from pipeline.reading import PageJob, PairJob, compare_job  # noqa: E402
+from records.pages import MediaType  # noqa: E402
 
 HEAD = ["BỆNH VIỆN K", "PHIẾU XÉT NGHIỆM", "Họ và tên: LÊ THỊ CÚC   Tuổi: 59   Mã NB: 14003728", ""]
 MONDAY = [*HEAD, "Bạch cầu    12,5 G/L", "Hồng cầu    4,51 T/L", "Hemoglobin  130 g/L", "Ngày 12/03/2019"]
@@ -165,3 +172,50 @@ def test_a_digit_more_in_a_legible_number_is_another_result():
 def test_two_numbers_that_were_hardly_legible_may_not_differ():
     misread = text_of(MONDAY, one=("4,51", "4,81"), two=("12,5", "12,6"))
     assert not same_text(text_of(MONDAY), doubted(doubted(misread, "4,81"), "12,6"))
+
+
+# Pages of which only the header was read.
+
+COURSE = ["Ngày 12/03/2019", "Mạch 80 lần/phút, huyết áp 120/80", "Bụng mềm, ăn được"]
+NEXT_DAY = ["Ngày 13/03/2019", "Mạch 92 lần/phút, huyết áp 135/85", "Sốt 38,5 độ, ho đờm"]
+
+
+@cache
+def scan_of(lines, shift=0, noise=0):
+    """(bytes of a scan, geometry as JSON) of a ruled sheet: one form and one patient, only the lines below differ."""
+    head = ["TỜ ĐIỀU TRỊ", "Họ và tên: LÊ THỊ CÚC      Tuổi: 59", "Số vào viện: 19.013225      Mã NB: 14003728"]
+    page = np.minimum(drawn(head, top=100), drawn(lines, top=808)).astype(np.int16)
+    page[760:1660:49, 60:1180] = page[761:1660:49, 60:1180] = 0
+    for x in (60, 300, 760, 1177):
+        page[760:1642, x : x + 3] = 0
+    page = np.roll(page, (shift, shift), (0, 1)) + np.random.default_rng(noise).normal(0, 3, page.shape)
+    gray = page.clip(0, 255).astype(np.uint8)
+    content = BytesIO()
+    Image.fromarray(gray).save(content, "PNG", compress_level=1)
+    return content.getvalue(), upright("p", in_colour(gray), 150, lambda _: 0, 1700).image.model_dump_json()
+
+
+def same_sheet(monkeypatch, one, other, headers):
+    """What a worker says of two scans in the store."""
+    stored = {"one": one[0], "other": other[0]}
+    monkeypatch.setattr(reading, "_scan", stored.__getitem__)
+    monkeypatch.setattr(reading, "settings", lambda: SimpleNamespace(limits=Limits(), reader="neural"))
+    jobs = [PageJob(f"{scan}-0001", scan, MediaType.PNG, 1) for scan in stored]
+    return compare_job(PairJob(jobs[0], one[1], jobs[1], other[1], headers=headers))
+
+
+def test_two_sheets_with_one_frame_and_header_but_another_course_below_are_no_duplicates(monkeypatch):
+    one, other = scan_of(tuple(COURSE)), scan_of(tuple(NEXT_DAY), noise=1)
+    assert same_sheet(monkeypatch, one, other, headers=False), "their pixels alone do not tell"
+    assert not same_sheet(monkeypatch, one, other, headers=True)
+
+
+def test_a_sheet_scanned_twice_of_which_only_the_header_was_read_is_a_duplicate(monkeypatch):
+    one, again = scan_of(tuple(COURSE)), scan_of(tuple(COURSE), shift=6, noise=1)
+    assert same_sheet(monkeypatch, one, again, headers=True)
+
+
+def test_sheets_that_differ_to_the_eye_are_not_even_read(monkeypatch):
+    monkeypatch.setattr("extractors.page.read_all", lambda *_: pytest.fail("read"))
+    full = scan_of(tuple(LETTER))
+    assert not same_sheet(monkeypatch, scan_of(tuple(COURSE)), full, headers=True)

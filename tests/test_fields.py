@@ -135,6 +135,17 @@ def test_an_item_number_before_a_label_does_not_hide_it():
     }
 
 
+@pytest.mark.parametrize(
+    "row", ["Khoa: Ngoại Đầu cổ     Giường: 5", "| Khoa: Ngoại Đầu cổ | Giường: 5 |"], ids=["a wide gap", "a ruling"]
+)
+def test_no_label_spans_what_parts_columns(row):
+    assert fields_on(row, "inpatient_cover") == {"encounter.department": "Ngoại Đầu cổ", "encounter.bed": "5"}
+
+
+def test_a_label_whose_words_stand_beside_each_other_is_found_whole():
+    assert fields_on("Khoa: Ngoại     Số giường: 5", "inpatient_cover")["encounter.bed"] == "5"
+
+
 def test_no_two_labels_share_a_word():
     page = sheet("Số hồ sơ bệnh án: 12     Mã ICD-10 bệnh kèm: E11     Số lưu trữ: 7")
     hits = find_labels(page.rows, TYPES["inpatient_cover"])

@@ -170,6 +170,21 @@ def test_what_reaches_in_from_the_lines_above_and_below_is_left_out():
     assert tight.top > above.bottom and tight.bottom < below.top
 
 
+@pytest.mark.parametrize(("gap", "own"), [(10, True), (18, False)], ids=["a mark", "another line's"])
+def test_ink_nearer_than_a_third_of_the_line_is_its_own_mark(gap, own):
+    page = np.full((200, 400), 255, np.uint8)
+    page[80:120, 50:350:7] = 0
+    page[80 - gap - 6 : 80 - gap, 100:110] = page[120 + gap : 126 + gap, 200:206] = 0
+    tight = trim(page, box(10, 20, 390, 180))
+    assert (tight.top < 80 - gap) is own and (tight.bottom > 120 + gap) is own
+
+
+def test_a_thin_stroke_alone_is_no_line():
+    page = np.full((200, 400), 255, np.uint8)
+    page[100:102, 50:350] = 0
+    assert trim(page, box(10, 50, 390, 150)) is None
+
+
 @pytest.mark.parametrize("place", [box(10, 10, 300, 100), box(2000, 10, 2100, 60), box(10, 900, 300, 990)])
 def test_a_box_without_ink_or_off_the_page_is_no_line(place):
     page = drawn(["Họ tên"], (1000, 500), letters=50, top=300)

@@ -16,8 +16,11 @@ from pathlib import Path
 import pikepdf
 import psutil
 import pytest
+import zxingcpp
+from PIL import Image
 from sqlalchemy import create_engine, text
 
+from extractors.separators import with_check
 from pipeline import database
 from pipeline.settings import Settings
 
@@ -34,6 +37,7 @@ PAGES = {
     ("empty.pdf", 0): ("quarantined", "", 0),
     ("encrypted.pdf", 0): ("quarantined", "", 0),
     ("not_a_pdf.pdf", 0): ("quarantined", "", 0),
+    ("separator.png", 1): ("separator", "separator", 0),
     ("sub/liễu.pdf", 1): (None, "discharge_letter", 0),
     ("sub/liễu.pdf", 2): (None, "lab_report", 0),
     ("nhàn.pdf", 1): ("loaded", "discharge_letter", 0),
@@ -49,12 +53,25 @@ SECRETS = (
 )  # fmt: skip
 
 
+# What each page that was read was read by.
+ENGINES = {"blank.jpg": "sohoa", "sub/liễu.pdf": "sohoa", "bản gốc.jpg": "sohoa", "nhàn.pdf": "text_layer"}
+ENGINES |= {"separator.png": "zxing-cpp"}
+
+
 def split(source: str, numbers: tuple[int, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with pikepdf.open(SAMPLES / source) as whole, pikepdf.new() as part:
         for number in numbers:
             part.pages.append(whole.pages[number - 1])
         part.save(path, deterministic_id=True)
+
+
+def separator(path: Path) -> None:
+    """A separator sheet of A4 at 150 dpi."""
+    code = zxingcpp.create_barcode(with_check("KHO-07/0012"), zxingcpp.BarcodeFormat.Code128)
+    sheet = Image.new("L", (1240, 1754), 255)
+    sheet.paste(Image.fromarray(zxingcpp.write_barcode_to_image(code, scale=3)), (120, 200))
+    sheet.save(path)
 
 
 def rest(folder: Path) -> None:
@@ -72,6 +89,7 @@ def box(tmp_path_factory):
     for name in ("empty.pdf", "encrypted.pdf", "not_a_pdf.pdf", "truncated.jpg"):
         shutil.copy(SAMPLES / "awkward" / name, folder / name)
     shutil.copy(SAMPLES / "awkward" / "blank_page.jpg", folder / "blank.jpg")
+    separator(folder / "separator.png")
     for name in ("bản gốc.jpg", "tuyết again.jpg"):
         shutil.copy(SAMPLES / "awkward" / "upside_down.jpg", folder / name)
     shutil.copy(folder / "nhàn.pdf", folder / ".hidden.pdf")
@@ -174,6 +192,21 @@ def test_the_totals_add_up(first):
     assert totals.pop("pages") == len(result["pages"]) == sum(totals.values())
     assert totals.keys() == STATES
     assert {state: n for state, n in totals.items() if n} == Counter(p["state"] for p in result["pages"])
+
+
+@pytest.mark.slow
+def test_a_separator_sheet_rests_as_one_and_belongs_to_no_document(first, emr):
+    (page,) = [p for p in read(first[1])["pages"] if p["file"] == "separator.png"]
+    assert (page["state"], page["document"], page["fields"], page["issues"]) == ("separator", "", [], [])
+    assert read(first[1])["totals"]["separator"] == 1
+    query = "SELECT state, document_id FROM pipeline.page JOIN pipeline.receipt USING (receipt_id) WHERE path = :path"
+    assert rows(emr, query, path="separator.png") == [{"state": "separator", "document_id": None}]
+
+
+@pytest.mark.slow
+def test_every_page_that_was_read_tells_by_which_engine(first):
+    engines = {p["file"]: p["engine"].split(" ")[0] for p in read(first[1])["pages"]}
+    assert {file: engine for file, engine in engines.items() if engine} == ENGINES
 
 
 @pytest.mark.slow

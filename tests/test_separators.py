@@ -118,8 +118,9 @@ def test_a_page_of_print_is_no_separator():
     assert read(drawn(LINES, A4, letters=34)) == ""
 
 
-def test_light_bars_on_a_dark_page_such_as_a_film_are_no_separator():
-    assert read(255 - page_with(barcode(SHEET))) == ""
+@pytest.mark.parametrize("form", ["Code128", "QRCode"])
+def test_light_bars_on_a_dark_page_such_as_a_film_are_no_separator(form):
+    assert read(255 - page_with(barcode(SHEET, form))) == ""
 
 
 # The check.

@@ -185,6 +185,29 @@ def test_headings_are_found_in_spite_of_slips_of_the_reader():
     assert cells["results[0].test"] == "WBC" and cells["results[0].value"] == "12,5"
 
 
+FLAGGED = """
+| STT | Tên xét nghiệm | Kết quả | Cờ | Đơn vị | Trị số tham chiếu |
+| 1   | WBC            | 12,5    | H  | G/L    | 4,0 - 10,0        |
+"""
+
+
+@pytest.mark.parametrize("misread", ["Kxx", "K t qxx", "Xxxxx"])
+def test_a_misread_heading_between_two_known_ones_is_the_one_column_missing_there(misread):
+    whole = row(cells_on(FLAGGED), 0)
+    assert whole == {"test": "WBC", "value": "12,5", "flag": "H", "unit": "G/L", "reference": "4,0 - 10,0"}
+    assert row(cells_on(FLAGGED.replace("Kết quả", f"{misread:7}")), 0) == whole
+    assert row(cells_on(FLAGGED.replace("Đơn vị", f"{misread:7}"[:6])), 0) == whole
+
+
+def test_a_misread_heading_where_two_columns_are_missing_is_not_guessed():
+    art = FLAGGED.replace("| Cờ ", "").replace("| H  ", "").replace("Đơn vị", "Xx xxx")
+    assert "unit" not in row(cells_on(art), 0) and "flag" not in row(cells_on(art), 0)
+
+
+def test_a_misread_heading_outside_the_known_ones_is_not_guessed():
+    assert "reference" not in row(cells_on(FLAGGED.replace("Trị số tham chiếu", "Xxxxxxx xxx xxxxx")), 0)
+
+
 def test_two_headings_make_no_table():
     assert cells_on("| Tên xét nghiệm | Kết quả |\n| WBC | 12,5 |") == {}
 

@@ -95,6 +95,24 @@ def test_a_far_wording_or_another_number_is_no_correction(name, raw):
     assert lexicon(name).nearest(raw) is None
 
 
+@pytest.mark.parametrize(
+    "wording",
+    [
+        "Gây tê đám rối thần kinh cánh tay",
+        "Tê đám rối thần kinh",
+        "Gây tê tủy sống",
+        "Mê nội khí quản",
+        "Gây tê đám rối",
+    ],
+)
+def test_no_correction_adds_or_drops_a_word(wording):
+    assert value("surgery.anesthesia", wording).value == wording
+
+
+def test_a_misread_letter_of_a_long_wording_is_still_corrected():
+    assert value("surgery.anesthesia", "Tê đám rối thẩn kinh cánk tay").value == "Tê đám rối thần kinh cánh tay"
+
+
 def test_a_syllable_nobody_bears_becomes_the_only_listed_one():
     assert with_listed_syllables("NGUYÊN HỮU SƠN") == "NGUYỄN HỮU SƠN"
     assert with_listed_syllables("ĐẢNG CÔNG NGHĨA") == "ĐẶNG CÔNG NGHĨA"

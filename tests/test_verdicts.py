@@ -4,7 +4,7 @@ import pytest
 
 from records.document_types import DocumentType, FieldSpec, Names
 from records.documents import Document, FieldReading, FieldValue, Verdict
-from records.pages import PageBox
+from records.pages import PageBox, Writing
 from validation.confidence import along, estimated
 from validation.verdicts import agree, validate
 
@@ -16,17 +16,21 @@ FORM = DocumentType(
         FieldSpec(name="patient.insurance_number", kind="insurance_card", critical=True, fact=True),
         FieldSpec(name="patient.ethnicity", kind="ethnicity", fact=True),
         FieldSpec(name="note", kind="text"),
+        FieldSpec(name="encounter.days", kind="integer"),
     ),
 )
 DOCUMENT = Document(document_id="d", file_id="f", document_type="form", edition="", page_ids=("p",))
 NAME = "NGUYỄN HỮU SƠN"
 
 
-def value(field, text, confidence=0.9, engine="tesseract 5.3", others=(), agreed=0, problem=""):
+def value(
+    field, text, confidence=0.9, engine="tesseract 5.3", others=(), agreed=0, problem="", writing=Writing.PRINTED
+):
     box = PageBox(left=0, top=0, right=1, bottom=1)
     reading = FieldReading(
-        field=field, raw=text, confidence=confidence, page_id="p", box=box, engine=engine, method="label", others=others
-    )
+        field=field, raw=text, confidence=confidence, page_id="p", box=box, engine=engine, method="label",
+        others=others, writing=writing,
+    )  # fmt: skip
     return FieldValue(reading=reading, kind=FORM.field(field).kind, value=text, problem=problem, agreed=agreed)
 
 
@@ -115,6 +119,53 @@ def test_agreement_and_lists_raise_confidence_and_disagreement_lowers_it():
     assert estimated(value("note", "Tái khám"), listed=True) > alone
     assert estimated(value("note", "Tái khám", others=("x",))) < alone
     assert estimated(value("note", "Tái khám", engine="text_layer")) == 0.99
+
+
+# Handwriting.
+
+
+def read_twice(field, text, writing, agreed=1):
+    """A value of which the engine is sure and that a second reader sees alike."""
+    return value(field, text, 1.0, "sohoa 1", others=(text,), agreed=agreed, writing=writing)
+
+
+@pytest.mark.parametrize(("field", "text"), [("note", "Tái khám sau một tháng"), ("patient.ethnicity", "Kinh")])
+def test_words_written_by_hand_go_to_review_however_sure_and_agreed(field, text):
+    _, printed = judged(read_twice(field, text, Writing.PRINTED))
+    _, stamped = judged(read_twice(field, text, Writing.STAMPED))
+    _, by_hand = judged(read_twice(field, text, Writing.HANDWRITTEN))
+    assert printed[field] == stamped[field] == ("accept", "confidence")
+    assert by_hand[field] == ("review", "handwritten")
+
+
+def test_a_number_written_by_hand_passes_only_when_two_readers_agree():
+    _, agreed = judged(read_twice("encounter.days", "12", Writing.HANDWRITTEN))
+    _, alone = judged(read_twice("encounter.days", "12", Writing.HANDWRITTEN, agreed=0), thresholds={"integer": 0.5})
+    _, printed = judged(read_twice("encounter.days", "12", Writing.PRINTED, agreed=0), thresholds={"integer": 0.5})
+    assert agreed["encounter.days"] == printed["encounter.days"] == ("accept", "confidence")
+    assert alone["encounter.days"] == ("review", "low_confidence")
+
+
+def test_a_number_written_by_hand_that_readers_agree_on_but_hardly_believe_goes_to_review():
+    unsure = value(
+        "encounter.days", "12", 0.5, "sohoa 1", others=("12",), agreed=1, writing=Writing.HANDWRITTEN
+    )  # fmt: skip
+    assert judged(unsure)[1]["encounter.days"] == ("review", "low_confidence")
+
+
+@pytest.mark.parametrize(("field", "text"), [("patient.name", NAME), ("note", "Tái khám"), ("encounter.days", "12")])
+def test_what_is_written_by_hand_is_accepted_with_a_second_witness(field, text):
+    once = read_twice(field, text, Writing.HANDWRITTEN, agreed=0)
+    assert judged(once, witnesses={field: [(text, "registry")]})[1][field] == ("accept", "witness")
+    assert judged(once)[1][field][0] == "review"
+
+
+def test_agreement_on_what_is_written_by_hand_says_less_than_on_print():
+    by_hand, printed = (
+        estimated(value("encounter.days", "12", others=("12",), agreed=1, writing=w))
+        for w in (Writing.HANDWRITTEN, Writing.PRINTED)
+    )
+    assert estimated(value("encounter.days", "12")) < by_hand < printed
 
 
 @pytest.mark.parametrize(("x", "y"), [(-1, 0.0), (0, 0.0), (0.5, 0.25), (1, 0.5), (2, 0.5)])
