@@ -54,7 +54,7 @@ def upright(
     raw = ink_channel(rgb)
     to_upright, size = flat_sheet(raw)
     look = divide_background(_warp(raw, *_scaled(to_upright, size, LOOK_LONG_SIDE_PX)))
-    letters = letter_heights(_without(look, _rulings(look)))
+    letters = letter_heights(_without(look, _rulings(_ink(look), _em(look))))
     blank = len(letters) < FEWEST_LETTERS
     if blank or orientation is None:
         to_upright, size = _scaled(to_upright, size, LOOK_LONG_SIDE_PX)
@@ -135,14 +135,13 @@ def _sharpest(gray: Gray, angles: NDArray[np.float64], long_side: int) -> float:
 
 def without_rulings(gray: Gray) -> tuple[Gray, Rulings]:
     """The page without table rulings, underlines and dotted leaders, and the (x, top, bottom) of vertical rulings."""
-    across, down = _rulings(gray)
-    ink = _ink(gray)
-    return _without(gray, (across, down), _leaders(ink, _em(gray))), _verticals(down, _em(gray))
-
-
-def _rulings(gray: Gray) -> tuple[Gray, Gray]:
-    """Masks of long thin marks, across and down."""
     ink, em = _ink(gray), _em(gray)
+    across, down = _rulings(ink, em)
+    return _without(gray, (across, down), _leaders(ink, em)), _verticals(down, em)
+
+
+def _rulings(ink: Gray, em: int) -> tuple[Gray, Gray]:
+    """Masks of long thin marks, across and down."""
     across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 2 * em), np.uint8))
     down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((int(2.3 * em), 1), np.uint8))
     return np.asarray(across, np.uint8), np.asarray(down, np.uint8)

@@ -1,7 +1,7 @@
 """Stage 3, extractors.neural: pages by PP-OCRv6's line finder and our own line reader, with other readers as witnesses.
 
-A witness is asked for every value that was read: for numbers and codes PP-OCRv6's reader, for Vietnamese asterocr's;
-where it differs, Tesseract too. What they say goes beside the reading; which one counts is settled after parsing.
+Tesseract is asked for every value that was read; where it differs, a third reader for the lines in doubt: PP-OCRv6's
+for numbers and codes, asterocr's for Vietnamese. Which reading counts is settled after parsing.
 """
 
 from collections.abc import Sequence

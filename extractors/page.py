@@ -15,7 +15,7 @@ from extractors.fields import Found, find_fields
 from extractors.images import CleanPage, Gray, upright
 from extractors.ocr import peek_at
 from extractors.readers import Reader, ValueText, make_reader
-from extractors.rows import letter_height, page_to_rows
+from extractors.rows import page_to_rows, text_height
 from extractors.separators import separator_code
 from extractors.tables import Peek, find_tables, nothing_there
 from extractors.words import crop_of
@@ -45,8 +45,8 @@ def read_born_digital(page_id: str, data: bytes, media_type: MediaType, number: 
         return None
     image, text = layer
     kind = classify(page_to_rows(text), image.height_px, document_types())
-    em = letter_height([list(line.words) for line in text.lines])
-    found = _found(text, kind, (), nothing_there)
+    em = text_height(text)
+    found = _found(text, kind, em, (), nothing_there)
     readings = [_field_reading(one, em, image, text.engine, ValueText(one.raw, one.confidence)) for one in found]
     return _reading(image, text, kind, readings, started)
 
@@ -107,7 +107,8 @@ def _text(page_id: str, clean: CleanPage, reader: Reader, known_type: str) -> tu
 
 
 def _says_whose(head: PageText, kind: PageClass, clean: CleanPage) -> bool:
-    return any(found.field in WHOSE and found.raw for found in _found(head, kind, clean.rulings, nothing_there))
+    found = _found(head, kind, text_height(head), clean.rulings, nothing_there)
+    return any(one.field in WHOSE and one.raw for one in found)
 
 
 def _reading(
@@ -122,8 +123,8 @@ def _reading(
 
 def _read_fields(text: PageText, kind: PageClass, clean: CleanPage, reader: Reader) -> list[FieldReading]:
     """Every value found on an image, cut from its label and read once more by itself."""
-    em = letter_height([list(line.words) for line in text.lines])
-    found = _found(text, kind, clean.rulings, partial(peek_at, clean.text, reader, em))
+    em = text_height(text)
+    found = _found(text, kind, em, clean.rulings, partial(peek_at, clean.text, reader, em))
     readings = []
     for one in found:
         first = ValueText(one.raw, one.confidence)
@@ -145,10 +146,9 @@ def _writing(crops: list[Gray]) -> Writing:
     return Writing.STAMPED if mean[Writing.STAMPED] > 0.5 else Writing.PRINTED
 
 
-def _found(text: PageText, kind: PageClass, rulings: Rulings, peek: Peek) -> list[Found]:
-    """Cells of the form's tables, then its labelled fields on the rows outside them."""
+def _found(text: PageText, kind: PageClass, em: float, rulings: Rulings, peek: Peek) -> list[Found]:
+    """Cells of the form's tables, then its labelled fields on the rows outside them. `em`: see `text_height`."""
     rows, document_type = page_to_rows(text), document_types()[kind.document_type]
-    em = letter_height([list(line.words) for line in text.lines])
     tables = find_tables(rows, document_type, em, rulings, peek)
     inside = {i for table in tables for i in range(table.first, table.end)}
     outside = [row for i, row in enumerate(rows) if i not in inside]

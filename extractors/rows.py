@@ -54,6 +54,11 @@ def page_to_rows(page: PageText) -> list[Row]:
     return sorted(ordered, key=lambda r: r.middle)
 
 
+def text_height(page: PageText) -> float:
+    """Typical height in pixels of a word on the page."""
+    return letter_height([list(line.words) for line in page.lines])
+
+
 def letter_height(segments: list[list[Word]]) -> float:
     """Typical height of a word's box in pixels; 40 for a page without words."""
     heights = [w.box.height for words in segments for w in words if len(w.text) > 1]

@@ -16,17 +16,10 @@ CURVES: dict[str, Curve] = {
     "tesseract": ((0.0, 0.05), (0.3, 0.15), (0.6, 0.45), (0.8, 0.68), (0.9, 0.84), (0.95, 0.92), (1.0, 0.96)),
     # Drawn by eye through some 3,300 values of generated pages, the evaluation's 54 among them: judge it on neither.
     "sohoa": (
-        (0.0, 0.25),
-        (0.2, 0.72),
-        (0.4, 0.86),
-        (0.6, 0.93),
-        (0.8, 0.955),
-        (0.9, 0.975),
-        (0.95, 0.985),
-        (1.0, 0.995),
+        (0.0, 0.25), (0.2, 0.72), (0.4, 0.86), (0.6, 0.93), (0.8, 0.955), (0.9, 0.975), (0.95, 0.985), (1.0, 0.995),
     ),
     "": ((0.0, 0.02), (0.5, 0.3), (0.8, 0.6), (0.95, 0.9), (1.0, 0.95)),
-}
+}  # fmt: skip
 # Kinds whose grammar catches misreadings leave fewer wrong values behind; long texts have more places to be wrong.
 KIND_FACTOR: dict[str, float] = {
     "sex": 1.02, "outcome": 1.02, "modality": 1.02, "unit": 1.02, "long_text": 0.85, "address": 0.93, "text": 0.96,
