@@ -16,7 +16,8 @@ MOSTLY = 0.5
 
 def is_film(rgb: NDArray[Any]) -> bool:
     """True when most of the page is dark and nearly without colour. `rgb`: HxWx3 uint8."""
-    small = cv2.resize(rgb, (200, 200), interpolation=cv2.INTER_AREA).astype(np.int16)
+    step = max(1, min(rgb.shape[:2]) // 400)
+    small = cv2.resize(rgb[::step, ::step], (200, 200), interpolation=cv2.INTER_AREA).astype(np.int16)
     colour = (small.max(axis=2) - small.min(axis=2)).mean()
     return bool((small.mean(axis=2) < DARK).mean() > MOSTLY and colour < 25)
 

@@ -117,7 +117,8 @@ def divide_background(gray: Gray) -> Gray:
 def skew_degrees(gray: Gray) -> float:
     """The turn in degrees (counter-clockwise positive, within 6) that makes the rows of text sharpest."""
     coarse = _sharpest(gray, np.arange(-6, 6.1, 0.5), THUMB_LONG_SIDE_PX // 2)
-    return _sharpest(gray, np.arange(coarse - 0.5, coarse + 0.51, 0.1), THUMB_LONG_SIDE_PX)
+    near = _sharpest(gray, np.arange(coarse - 0.4, coarse + 0.41, 0.2), THUMB_LONG_SIDE_PX)
+    return _sharpest(gray, np.arange(near - 0.1, near + 0.11, 0.1), THUMB_LONG_SIDE_PX)
 
 
 def _sharpest(gray: Gray, angles: NDArray[np.float64], long_side: int) -> float:
@@ -168,10 +169,7 @@ def _em(gray: Gray) -> int:
 
 def _leaders(ink: Gray, em: int) -> Gray:
     """Mask of dots that stand in long rows, and of specks that stand alone."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink)
-    tiny = (stats[:, cv2.CC_STAT_WIDTH] <= em // 4) & (stats[:, cv2.CC_STAT_HEIGHT] <= em // 4)
-    tiny[0] = False
-    dots = tiny[labels].astype(np.uint8) * 255
+    dots = _dots(ink, em // 4)
     rows = cv2.morphologyEx(dots, cv2.MORPH_CLOSE, np.ones((1, int(0.8 * em)), np.uint8))
     rows = cv2.morphologyEx(rows, cv2.MORPH_OPEN, np.ones((1, int(2.6 * em)), np.uint8))
     in_rows = cv2.bitwise_and(cv2.dilate(rows, np.ones((5, 5), np.uint8)), cv2.dilate(dots, np.ones((3, 3), np.uint8)))
@@ -181,12 +179,19 @@ def _leaders(ink: Gray, em: int) -> Gray:
     return np.asarray(cv2.bitwise_or(in_rows, alone), np.uint8)
 
 
-def _verticals(down: NDArray[Any], em: int) -> Rulings:
-    _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(down, np.ones((5, 3), np.uint8)))
-    long = [s for s in stats[1:] if s[cv2.CC_STAT_HEIGHT] > 2.3 * em and s[cv2.CC_STAT_WIDTH] < em]
-    return tuple(
-        (int(x + w // 2), int(y), int(y + h)) for x, y, w, h, _ in sorted(long, key=lambda s: int(s[cv2.CC_STAT_LEFT]))
-    )
+def _dots(ink: Gray, largest: int) -> Gray:
+    """Mask of the marks that are at most so many pixels wide and high."""
+    marks, kin = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    parents = kin[0, :, 3] if marks else ()
+    outer = (mark for mark, parent in zip(marks, parents, strict=True) if parent < 0)  # the others are holes
+    small = [mark for mark in outer if max(cv2.boundingRect(mark)[2:]) <= largest]
+    return np.asarray(cv2.drawContours(np.zeros_like(ink), small, -1, 255, cv2.FILLED), np.uint8)
+
+
+def _verticals(down: Gray, em: int) -> Rulings:
+    marks, _ = cv2.findContours(cv2.dilate(down, np.ones((5, 3), np.uint8)), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    boxes = sorted(tuple(cv2.boundingRect(mark)) for mark in marks)
+    return tuple((x + w // 2, y, y + h) for x, y, w, h in boxes if h > 2.3 * em and w < em)
 
 
 def letter_heights(text: Gray) -> NDArray[np.int32]:
@@ -206,7 +211,8 @@ def _inner(text: Gray) -> Gray:
 
 def fingerprint(text: Gray) -> str:
     """64-bit difference hash of the page, 16 hex digits. It only proposes duplicates, it never decides them."""
-    small = cv2.resize(text, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
+    quarter = cv2.resize(text, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(quarter, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
     bits = (small[:, 1:] > small[:, :-1]).ravel()
     return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
 

@@ -5,25 +5,21 @@ compared in lower case without the punctuation around them.
 """
 
 import gzip
-import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cache
 from math import log
 from pathlib import Path
 from typing import Literal
 
+from extractors.models import OWN, content_of, facts_of
 from extractors.syllables import is_syllable
-from records.errors import SohoaError
 
 START = "\u0002"
-MODEL = Path(__file__).resolve().parent / "model"
 COUNTS, FACTS = "language.tsv.gz", "language.json"
 EDGES = " .,;:()[]\"'!?-–+/*•"
 PAIR, WORD = 0.85, 0.1  # weights of the pair's share and the word's own; the rest is for syllables never counted
 STRANGE = 3e-7  # a word that was never counted
 Kind = Literal["common", "capitals", "name", "code"]  # of a word, by its letters and its place in the sentence
-MEND = "restore it from the repository."
 
 
 @dataclass(frozen=True)
@@ -64,25 +60,10 @@ def bare(word: str) -> str:
 
 
 @cache
-def hospital_language() -> Language:
-    """The counts and weights beside the model, read once."""
-    return open_language(MODEL)
-
-
-def open_language(folder: Path) -> Language:
+def hospital_language(folder: Path = OWN) -> Language:
     """Counts and weights of a folder; SohoaError where a file is missing, altered or made for other counts."""
-    try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        weights, wanted = Weights(**facts["weights"]), facts["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SohoaError(f"{folder / FACTS} cannot be used ({error}); {MEND}") from error
-    try:
-        content = (folder / COUNTS).read_bytes()
-    except OSError as error:
-        raise SohoaError(f"The counts {folder / COUNTS} are missing; {MEND}") from error
-    if hashlib.sha256(content).hexdigest() != wanted:
-        raise SohoaError(f"The counts {folder / COUNTS} are not those of {FACTS} ({wanted[:12]}...); {MEND}")
-    return language_of(gzip.decompress(content).decode(), weights)
+    weights, wanted = facts_of(folder / FACTS, lambda facts: (Weights(**facts["weights"]), str(facts["sha256"])))
+    return language_of(gzip.decompress(content_of(folder / COUNTS, wanted)).decode(), weights)
 
 
 def language_of(counts: str, weights: Weights) -> Language:

@@ -7,17 +7,19 @@ into the environment's folder models/ and found by their distribution's metadata
 import hashlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from records.errors import SohoaError
 
 OWN = Path(__file__).resolve().parent / "model"
 FACTS = "reader.json"
 BORROWED = Path(sys.prefix) / "models"
-MEND = "delete the folder it lies in and run ./run setup"
+MEND, RESTORE = "delete the folder it lies in and run ./run setup", "restore it from the repository"
+Taken = TypeVar("Taken")
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,22 @@ DIGITS = Borrowed(
 )
 
 
+def facts_of(path: Path, take: Callable[[dict[str, Any]], Taken]) -> Taken:
+    """What `take` picks from the facts beside a model of ours; SohoaError where the file or one of them is missing."""
+    try:
+        return take(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SohoaError(f"{path} cannot be used ({error}); {RESTORE}.") from error
+
+
 def open_own(folder: Path = OWN) -> tuple[Any, dict[str, Any]]:
     """Our own reader's session and the facts of reader.json; SohoaError where one is missing, altered or cut short."""
-    try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        wanted, _, _ = str(facts["sha256"]), facts["version"], facts["alphabet"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SohoaError(f"{folder / FACTS} cannot be used ({error}); restore it from the repository.") from error
-    return open_session(folder / "reader.onnx", wanted, "restore it from the repository"), facts
+    facts = facts_of(folder / FACTS, _with_all)
+    return open_session(folder / "reader.onnx", str(facts["sha256"]), RESTORE), facts
+
+
+def _with_all(facts: dict[str, Any]) -> dict[str, Any]:
+    return facts | {name: facts[name] for name in ("version", "alphabet", "sha256")}
 
 
 def open_borrowed(model: Borrowed, folder: Path = BORROWED) -> Any:
@@ -61,12 +71,7 @@ def open_borrowed(model: Borrowed, folder: Path = BORROWED) -> Any:
 
 def check_borrowed(model: Borrowed, folder: Path = BORROWED) -> None:
     """SohoaError where a borrowed model is missing, altered or cut short; it is not opened."""
-    _content(_located(model, folder), model.sha256, MEND)
-
-
-def has_borrowed(folder: Path = BORROWED) -> bool:
-    """True when the wheels of all borrowed models were unpacked here."""
-    return {ASTERNET.distribution, DETECTOR.distribution} <= {d.name for d in distributions(path=[str(folder)])}
+    content_of(_located(model, folder), model.sha256, MEND)
 
 
 def _located(model: Borrowed, folder: Path) -> Path:
@@ -82,19 +87,19 @@ def open_session(path: Path, wanted: str, mend: str) -> Any:
     """An ONNX model, warm, on one thread; SohoaError, with what to do (`mend`), where its SHA-256 is not `wanted`."""
     import onnxruntime
 
-    content = _content(path, wanted, mend)
+    content = content_of(path, wanted, mend)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _content(path: Path, wanted: str, mend: str) -> bytes:
-    """The bytes of a model that is what it should be."""
+def content_of(path: Path, wanted: str, mend: str = RESTORE) -> bytes:
+    """The bytes of a model's file; SohoaError, with what to do (`mend`), where its SHA-256 is not `wanted`."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SohoaError(f"The model {path} is missing; {mend}.") from error
+        raise SohoaError(f"The file {path} is missing; {mend}.") from error
     if hashlib.sha256(content).hexdigest() != wanted:
-        raise SohoaError(f"The model {path} is not the file it should be (SHA-256 {wanted[:12]}...); {mend}.")
+        raise SohoaError(f"The file {path} is not the one it should be (SHA-256 {wanted[:12]}...); {mend}.")
     return content

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from extractors.decoding import text_by_language
-from extractors.images import CleanPage, Gray
+from extractors.images import INK, CleanPage, Gray
 from extractors.language import hospital_language
 from extractors.lines import LineFinder, line_finder
 from extractors.models import ASTERNET, DIGITS, check_borrowed
@@ -19,12 +19,14 @@ from extractors.ocr import TesseractReader, osd_turn, tidy
 from extractors.reader import Floats, LineReader, aster_reader, digit_reader, own_reader
 from extractors.readers import ValueText
 from extractors.words import bands, crop_of, parted, trim, words_of
+from extractors.writing import writing_detector
 from records.pages import Box, Line, Rulings
 
 LONG_SIDE = 2400  # pixels of an upright page: lines of 12 pt are then a little higher than the reader's 32
 FINDER_SHARE = 736 / LONG_SIDE  # of its pixels: the page is looked at finer where its print is small
 TURN_SIDE = 384  # pixels at which the page is looked at to tell how it lies
 CLOSE = 0.08  # legibilities as near as this do not tell: Tesseract's orientation does
+FEW, PLAIN = 2, 0.12  # so many lines tell by themselves, where one way up is so much more legible
 TRIALS, TRIAL_WIDTH = 6, 10  # lines that are read both ways up; of their heights, how much of each
 # Kinds in hospital language, where a model of it may choose among tone marks; codes, numbers and names are not bent.
 LANGUAGE = frozenset({"text", "long_text", "department", "occupation", "outcome", "sex", "modality"})
@@ -32,6 +34,7 @@ FIGURES = frozenset(
     {"integer", "number", "reference", "strength", "phone", "personal_id", "insurance_card", "identifier", "icd10"}
 )
 SURE = 0.9  # a reading of a value that is as sure as this, and as the page's line had it, needs no second view
+MARGIN = 0.02  # of the page's long side: somewhat more than a row of ordinary print takes
 AIR = 0.08  # of a line's height, around a value's words
 
 
@@ -61,11 +64,16 @@ class NeuralReader:
         side = 0 if along >= 0 else 90
         level = np.ascontiguousarray(np.rot90(page, -side // 90))
         crops = [crop_of(level, box) for box in _trials(level, boxes if side == 0 else _clockwise(boxes, page))]
-        overturned = [np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops]
-        upright, over = self._legibility(crops), self._legibility(overturned)
-        if abs(upright - over) < CLOSE and boxes and (turn := osd_turn(page)) in (side, side + 180):
+        gain = self._more_legible(crops[:FEW])
+        if abs(gain) < PLAIN:
+            gain = self._more_legible(crops)
+        if abs(gain) < CLOSE and boxes and (turn := osd_turn(page)) in (side, side + 180):
             return turn
-        return side if upright >= over else side + 180
+        return side if gain >= 0 else side + 180
+
+    def _more_legible(self, crops: list[Gray]) -> float:
+        """By how much lines are more legible as they are than the other way up."""
+        return self._legibility(crops) - self._legibility([np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops])
 
     def _legibility(self, crops: list[Gray]) -> float:
         """How surely lines read: mean over their characters, 0 where there are none."""
@@ -75,7 +83,7 @@ class NeuralReader:
 
     def open(self, page: CleanPage) -> "FoundLines":
         """Each line that the finder sees, cut where columns or rulings part it."""
-        return FoundLines(self.own, page.text, page_lines(page.text, page.rulings, self.finder))
+        return FoundLines(self.own, self.finder, page)
 
     def read_crop(self, image: Gray, box: Box) -> tuple[str, float]:
         """One line read by our own reader."""
@@ -122,35 +130,57 @@ class NeuralReader:
 
 @dataclass(frozen=True)
 class FoundLines:
-    """A page whose lines were found and are read when asked for. `boxes`: in pixels of `text`."""
+    """A page whose lines are found and read where they are asked for."""
 
     own: LineReader
-    text: Gray
-    boxes: list[Box]
+    finder: LineFinder
+    page: CleanPage
 
     def lines(self, top: float, bottom: float) -> tuple[Line, ...]:
-        height = self.text.shape[0]
-        boxes = [box for box in self.boxes if top <= box.middle / height < bottom]
-        crops = [crop_of(self.text, box) for box in boxes]
+        text = self.page.text
+        boxes = page_lines(text, self.page.rulings, self.finder, white_row(text, top), white_row(text, bottom))
+        crops = [crop_of(text, box) for box in boxes]
         found = (words_of(read, crop, box) for read, crop, box in zip(self.own.read(crops), crops, boxes, strict=True))
         return tuple(Line(words=words) for words in found if words)
 
 
 def neural_reader() -> NeuralReader:
-    """The reader with its models; SohoaError where one of them, a witness's too, is missing or altered."""
+    """The reader with its models; SohoaError where one that it or a page needs later is missing or altered."""
     for witness in (ASTERNET, DIGITS):
         check_borrowed(witness)
+    hospital_language()
+    writing_detector()
     return NeuralReader(line_finder(), own_reader())
 
 
-def page_lines(image: Gray, rulings: Rulings, finder: LineFinder) -> list[Box]:
-    """The lines of a page, each trimmed to its ink, cut where a vertical ruling or wide white parts columns."""
-    found = finder.find(image, round(max(image.shape) * FINDER_SHARE))
-    cells = [cell for box in found for cell in _between_rulings(box, rulings)]
+def page_lines(image: Gray, rulings: Rulings, finder: LineFinder, top: int = 0, bottom: int | None = None) -> list[Box]:
+    """The lines of a page, each trimmed to its ink, cut where a vertical ruling or wide white parts columns.
+
+    `top`, `bottom`: rows of pixels between which lines are looked for.
+    """
+    bottom, air = image.shape[0] if bottom is None else bottom, round(MARGIN * max(image.shape))
+    start = max(0, top - air)
+    strip = image[start : bottom + air]
+    seen = [_lower(box, start) for box in finder.find(strip, round(max(strip.shape) * FINDER_SHARE))]
+    cells = [cell for box in seen if top <= box.middle < bottom for cell in _between_rulings(box, rulings)]
     tight = [whole for cell in cells if (whole := trim(image, cell))]
     usual = float(np.median([box.height for box in tight])) if tight else 0.0
     single = [band for box in tight for band in bands(image, box, usual)]
     return [part for box in single for part in parted(image, box)]
+
+
+def white_row(image: Gray, share: float) -> int:
+    """The row with least ink about a share of the height, so that no line of text is cut; 0 and the height beyond."""
+    height: int = image.shape[0]
+    middle, reach = round(share * height), round(MARGIN * max(image.shape))
+    if middle <= reach or middle >= height - reach:
+        return 0 if middle <= reach else height
+    ink = np.count_nonzero(image[middle - reach : middle + reach] < INK, axis=1)
+    return middle - reach + int(np.argmin(ink))
+
+
+def _lower(box: Box, rows: int) -> Box:
+    return box.model_copy(update={"top": box.top + rows, "bottom": box.bottom + rows}) if rows else box
 
 
 def _between_rulings(box: Box, rulings: Rulings) -> list[Box]:

@@ -4,7 +4,6 @@ A small network that training/ makes looks at the shape of the strokes; where th
 colour is weighed in. What it was trained on, and how far to trust it, is in model/MODEL_CARD.md.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,9 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.models import OWN, open_session
+from extractors.models import OWN, RESTORE, facts_of, open_session
 from extractors.reader import Floats, Gray
-from records.errors import SohoaError
 from records.pages import Writing
 
 FACTS, MODEL = "writing.json", "writing.onnx"
@@ -64,13 +62,13 @@ class WritingDetector:
 @cache
 def writing_detector(folder: Path = OWN) -> WritingDetector:
     """The detector with the model that lies here; SohoaError where it is missing or altered."""
-    try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        wanted = str(facts["sha256"])
-        inks = {ink: tuple(float(facts["inks"][ink][writing]) for writing in Writing) for ink in INKS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SohoaError(f"{folder / FACTS} cannot be used ({error}); restore it from the repository.") from error
-    return WritingDetector(open_session(folder / MODEL, wanted, "restore it from the repository"), inks)
+    wanted, inks = facts_of(folder / FACTS, _expected)
+    return WritingDetector(open_session(folder / MODEL, wanted, RESTORE), inks)
+
+
+def _expected(facts: dict[str, Any]) -> tuple[str, dict[str, tuple[float, ...]]]:
+    inks = {ink: tuple(float(facts["inks"][ink][writing]) for writing in Writing) for ink in INKS}
+    return str(facts["sha256"]), inks
 
 
 def to_strokes(crop: Gray) -> Floats | None:

@@ -227,13 +227,13 @@ def test_a_stop_takes_no_tone_but_sac_and_nang(onset, stop, vowel):
 @pytest.fixture
 def folder(tmp_path):
     for name in (language.COUNTS, language.FACTS):
-        shutil.copy(language.MODEL / name, tmp_path)
+        shutil.copy(language.OWN / name, tmp_path)
     return tmp_path
 
 
 def test_the_language_beside_the_model_is_small_whole_and_read_quickly(folder):
     begun = time.process_time()
-    found = language.open_language(folder)
+    found = language.hospital_language(folder)
     assert time.process_time() - begun < 1
     assert (folder / language.COUNTS).stat().st_size < 1_500_000
     assert found.words["phổi"] > 100 and found.weights.common > 0
@@ -243,7 +243,7 @@ def test_the_language_beside_the_model_is_small_whole_and_read_quickly(folder):
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(SohoaError, match=f"{name}.*restore it"):
-        language.open_language(folder)
+        language.hospital_language(folder)
 
 
 @pytest.mark.parametrize("name", [language.COUNTS, language.FACTS])
@@ -251,18 +251,18 @@ def test_a_file_cut_short_is_named(folder, name):
     path = folder / name
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(SohoaError, match=f"{name}.*restore it"):
-        language.open_language(folder)
+        language.hospital_language(folder)
 
 
 def test_weights_for_other_counts_are_refused(folder):
     (folder / language.COUNTS).write_bytes(b"other counts")
-    with pytest.raises(SohoaError, match=r"not those of language\.json"):
-        language.open_language(folder)
+    with pytest.raises(SohoaError, match=r"language\.tsv\.gz is not the one it should be"):
+        language.hospital_language(folder)
 
 
 def test_the_weights_were_measured_on_lines_that_the_counts_have_not_seen():
-    facts = json.loads((language.MODEL / language.FACTS).read_text(encoding="utf-8"))
-    assert facts["sha256"] == hashlib.sha256((language.MODEL / language.COUNTS).read_bytes()).hexdigest()
+    facts = json.loads((language.OWN / language.FACTS).read_text(encoding="utf-8"))
+    assert facts["sha256"] == hashlib.sha256((language.OWN / language.COUNTS).read_bytes()).hexdigest()
     checked = facts["checked_on"]["all"]
     assert checked["lines"] >= 1000
     assert checked["broken"] <= 0.01 * checked["lines"]

@@ -6,6 +6,7 @@ Reading is held to stored ceilings of its error rate, measured on these lines wi
 import logging
 import shutil
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,11 @@ sys.path[:0] = [str(Path(__file__).parent)]
 
 from builders import LINES, alter_a_byte, cut_short, drawn, in_colour, page_image, remove  # noqa: E402
 
-from extractors import models, neural  # noqa: E402
+from extractors import language, models, neural, writing  # noqa: E402
 from extractors.images import CleanPage, upright  # noqa: E402
 from extractors.neural import FoundLines, NeuralReader, neural_reader  # noqa: E402
 from extractors.ocr import TesseractReader  # noqa: E402
-from extractors.reader import Character, LineText, greedy  # noqa: E402
+from extractors.reader import Character, LineText, greedy, own_reader  # noqa: E402
 from extractors.readers import ValueText, make_reader  # noqa: E402
 from extractors.rows import page_to_rows  # noqa: E402
 from records.errors import SohoaError  # noqa: E402
@@ -99,15 +100,27 @@ class Counts:
         return [LineText((Character("x", self.sure, 0.0, float(c.shape[1])),), self.sure) for c in crops]
 
 
-def test_a_part_of_a_page_gives_the_lines_whose_middle_lies_there_and_reads_no_other():
-    page = drawn(["Một", "hai", "ba", "bốn"], (1000, 1000), letters=50)
-    places = [Box(left=60, top=100 + 95 * i, right=300, bottom=190 + 95 * i) for i in range(4)]
-    own = Counts()
-    found = FoundLines(own, page, places)
-    part = found.lines(0.2, 0.4)
-    assert [round(line.box.top / 95) for line in part] == [2, 3]
-    assert len(own.shown) == 2
-    assert len(found.lines(0.0, 0.2)) == 1 and len(found.lines(0.4, 2.0)) == 1
+class Looks:
+    """A line finder that remembers how much of the page it was shown, in rows of pixels."""
+
+    def __init__(self, finder):
+        self.finder, self.rows = finder, []
+
+    def find(self, image, long_side):
+        self.rows.append(len(image))
+        return self.finder.find(image, long_side)
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.24, 0.27, 0.31, 0.34, 0.38])
+def test_wherever_a_page_is_cut_each_line_is_read_once_and_only_where_asked(reader, cut):
+    page = drawn(["Một", "hai", "ba", "bốn", "năm"] * 5, (1200, 1700), letters=26)
+    own, finder = Counts(), Looks(reader.finder)
+    opened = FoundLines(own, finder, CleanPage(page_image(), page, page, ()))
+    upper = opened.lines(0.0, cut)
+    assert len(own.shown) == len(upper) and finder.rows[0] < 1700 * cut + 80
+    lower = opened.lines(cut, 2.0)
+    tops = [line.box.top for line in (*upper, *lower)]
+    assert len(tops) == 25 and tops == sorted(tops) and min(np.diff(tops)) > 20
 
 
 def test_a_crop_without_ink_reads_as_nothing(reader):
@@ -149,13 +162,14 @@ ACROSS, ALONG = Box(left=60, top=100, right=700, bottom=180), Box(left=100, top=
 
 
 class Prefers:
-    """A line reader that is surer of the crops shown first (the page as it lies), or of those upside down."""
+    """A line reader that is surer of some lines as they lie, shown first, or of those lines upside down."""
 
     def __init__(self, as_it_lies, overturned):
-        self.sure = [as_it_lies, overturned]
+        self.sure, self.shown = cycle([as_it_lies, overturned]), []
 
     def read(self, crops):
-        return Counts(self.sure.pop(0)).read(crops)
+        self.shown.append(len(crops))
+        return Counts(next(self.sure)).read(crops)
 
 
 def turned(monkeypatch, line, own, told):
@@ -178,6 +192,16 @@ class NamedReader:
 
     def __init__(self, inner):
         self.read = inner.read
+
+
+@pytest.mark.parametrize(("sure", "shown"), [((0.9, 0.5), [2, 2]), ((0.5, 0.9), [2, 2]), ((0.7, 0.6), [2, 2, 6, 6])])
+def test_few_lines_tell_the_turn_where_one_way_up_is_plainly_more_legible(sure, shown):
+    own, lines = Prefers(*sure), [ACROSS.model_copy(update={"top": t, "bottom": t + 80.0}) for t in range(0, 800, 100)]
+    page = np.full((800, 800), 255, np.uint8)
+    for line in lines:
+        page[int(line.top) + 20 : int(line.bottom) - 20, 60:700] = 0
+    assert NeuralReader(Finds(*lines), NamedReader(own)).turn(page) == (0 if sure[0] > sure[1] else 180)
+    assert own.shown == shown
 
 
 @pytest.mark.parametrize(("line", "told"), [(ACROSS, 0), (ACROSS, 180), (ALONG, 90), (ALONG, 270)])
@@ -395,6 +419,30 @@ def test_where_a_model_is_missing_auto_reads_by_tesseract_and_says_why(borrowed,
         assert isinstance(make_reader("auto"), TesseractReader)
     (told,) = caplog.records
     assert told.levelname == "WARNING" and str(borrowed / models.DIGITS.file) in told.getMessage()
+
+
+@pytest.fixture
+def own_models(tmp_path, monkeypatch):
+    """The folder from which our own models are taken, a copy."""
+    folder = Path(shutil.copytree(models.OWN, tmp_path / "model"))
+    cached = language.hospital_language, writing.writing_detector
+    for function in (own_reader, *(function.__wrapped__ for function in cached)):
+        monkeypatch.setattr(function, "__defaults__", (folder,))
+    for function in cached:
+        function.cache_clear()
+    yield folder
+    for function in cached:
+        function.cache_clear()
+
+
+@pytest.mark.parametrize("file", ["reader.json", "writing.onnx", "writing.json", "language.tsv.gz", "language.json"])
+def test_a_damaged_file_of_our_own_is_told_before_any_page_is_read(own_models, file):
+    cut_short(own_models / file)
+    with pytest.raises(SohoaError) as told:
+        make_reader("neural")
+    assert str(own_models / file) in str(told.value)
+    assert str(told.value).endswith("restore it from the repository.")
+    assert isinstance(make_reader("auto"), TesseractReader)
 
 
 def test_tesseract_alone_needs_no_model(borrowed):

@@ -98,15 +98,15 @@ def test_a_damaged_borrowed_model_is_named_with_how_to_mend_it(borrowed, damage)
 
 @pytest.mark.parametrize("model", [models.ASTERNET, models.DETECTOR, models.DIGITS])
 def test_a_borrowed_wheel_that_is_not_there_is_named_with_how_to_get_it(tmp_path, model):
-    assert not models.has_borrowed(tmp_path)
     with pytest.raises(SohoaError) as told:
         models.open_borrowed(model, tmp_path)
     assert model.file in str(told.value) and str(tmp_path) in str(told.value)
     assert str(told.value).endswith("run ./run setup.")
 
 
-def test_all_borrowed_wheels_are_here():
-    assert models.has_borrowed()
+@pytest.mark.parametrize("model", [models.ASTERNET, models.DETECTOR, models.DIGITS])
+def test_all_borrowed_wheels_are_here(model):
+    models.check_borrowed(model)
 
 
 USE_ALL = """

@@ -197,7 +197,7 @@ def test_a_model_altered_by_one_byte_is_refused(own):
     content = bytearray((own / writing.MODEL).read_bytes())
     content[len(content) // 2] ^= 1
     (own / writing.MODEL).write_bytes(content)
-    with pytest.raises(SohoaError, match=r"writing\.onnx is not the file it should be"):
+    with pytest.raises(SohoaError, match=r"writing\.onnx is not the one it should be"):
         writing.writing_detector(own)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from random import Random
 from zlib import crc32
 
-from extractors.language import COUNTS, FACTS, MODEL, START, bare
+from extractors.language import COUNTS, FACTS, START, bare
+from extractors.models import OWN
 from extractors.syllables import is_syllable
 from training import phrases
 from training.texts import LISTS, SENTENCES, checked_lines, column, form_labels
@@ -30,7 +31,7 @@ SELDOM = 3  # a word counted less that is no syllable is two words run together:
 PARTS = 10  # that the texts fall into; some are left out of the counts while weights are tuned
 
 
-def write_language(path: Path = MODEL / COUNTS) -> Path:
+def write_language(path: Path = OWN / COUNTS) -> Path:
     """Count all texts and write them, gzip without a time stamp."""
     path.write_bytes(gzip.compress(counted(texts()).encode(), mtime=0))
     return path

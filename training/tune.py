@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from extractors.decoding import Options, best_chain, word_options
-from extractors.language import COUNTS, FACTS, MODEL, Language, Weights, language_of
+from extractors.language import COUNTS, FACTS, Language, Weights, language_of
+from extractors.models import OWN
 from extractors.reader import LineReader, own_reader
 from training.alphabet import is_readable, tidy
 from training.fonts import Face, load_faces
@@ -56,7 +57,7 @@ class Trial:
     words: list[Options]
 
 
-def write_weights(lines: int, seed: int, folder: Path = MODEL) -> Path:
+def write_weights(lines: int, seed: int, folder: Path = OWN) -> Path:
     """Choose the weights, measure them, and write both beside the counts; `lines` per quality, twice."""
     reader, faces = own_reader(), [face for face in load_faces() if face.held_out and face.kind != "hand"]
     language = language_of(counted(texts(frozenset({TUNED_ON, CHECKED_ON}))), Weights())
