@@ -7,7 +7,7 @@ from rapidfuzz import fuzz
 
 from extractors.labels import find_labels
 from extractors.rows import Row, fold
-from records.document_types import DocumentType
+from records.document_types import DocumentType, TableSpec
 
 TITLE_ZONE = 0.45  # titles stand in the upper part of the page
 CAPITALS = 0.6
@@ -36,7 +36,7 @@ def classify(rows: list[Row], height: float, types: dict[str, DocumentType]) -> 
 
 
 def _by_title(rows: list[Row], height: float, types: dict[str, DocumentType]) -> PageClass | None:
-    best: tuple[float, PageClass] | None = None
+    best: tuple[tuple[bool, float], PageClass] | None = None
     for text in _title_texts(rows, height):
         for kind in types.values():
             for title in kind.titles:
@@ -44,7 +44,7 @@ def _by_title(rows: list[Row], height: float, types: dict[str, DocumentType]) ->
                 like = _title_like(anchor, text)
                 if like < TITLE_LIKE:
                     continue
-                weight = len(anchor) * (like / 100) ** 4
+                weight = not kind.yields, len(anchor) * (like / 100) ** 4
                 if best is None or weight > best[0]:
                     best = weight, PageClass(kind.id, True, like)
     return best[1] if best else None
@@ -94,11 +94,11 @@ def _label_score(rows: list[Row], kind: DocumentType, types: dict[str, DocumentT
     return sum(1 / share[f] for f in fields if share[f] <= 3) + 2 * _heading_hits(rows, kind)
 
 
-def _heading_hits(rows: list[Row], kind: DocumentType) -> int:
-    """1 when a row holds the headings of at least three columns of one of the type's tables."""
-    for row in rows:
-        text = fold(row.text)
-        for table in kind.tables:
-            if sum(any(len(fold(h)) > 3 and fold(h) in text for h in c.headings) for c in table.columns) >= 3:
-                return 1
-    return 0
+def _heading_hits(rows: list[Row], kind: DocumentType) -> float:
+    """1 when a row holds the headings of three columns of one of the type's tables, a tenth more for each further."""
+    best = max((_headings_on(fold(row.text), table) for row in rows for table in kind.tables), default=0)
+    return 1 + (best - 3) / 10 if best >= 3 else 0.0
+
+
+def _headings_on(text: str, table: TableSpec) -> int:
+    return sum(any(len(fold(h)) > 3 and fold(h) in text for h in c.headings) for c in table.columns)

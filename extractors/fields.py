@@ -1,6 +1,7 @@
 """Stage 5, extractors.fields: find each labelled field on a page and take the words beside or below it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from extractors.labels import NUMBERING, LabelHit, find_labels
@@ -20,7 +21,17 @@ PERSON = "patient.name"
 OF_LETTERHEAD = ("address", "phone")  # the hospital's own stand above the title under the same labels
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 LINE_HEIGHT = 1.5  # of a printed line, in typical word heights
+BOXED = "boxes"  # the method of what was read in squares
+BOX_ROOM = 1.15  # letter heights above and below the middle of a label in which its squares stand
+FAR_RIGHT = 1e6  # pixels
 SIGNED = re.compile(r"ngay.{0,12}thang.{0,8}nam")
+
+
+BoxReader = Callable[[str, Box], tuple[Word, ...] | None]
+
+
+def no_boxes(mode: str, place: Box) -> None:
+    """For pages without an image: there are no squares."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +71,16 @@ class Found:
         )
 
 
-def find_fields(rows: list[Row], document_type: DocumentType, em: float, rulings: Rulings = ()) -> list[Found]:
+def find_fields(
+    rows: list[Row], document_type: DocumentType, em: float, rulings: Rulings = (), boxes: BoxReader = no_boxes
+) -> list[Found]:
     """Each labelled field of the form once, where its label is best and its value is not empty.
 
-    `em`: typical height of a word in pixels; `rulings`: (x, top, bottom) of vertical rulings in pixels.
+    `em`: typical height of a word in pixels; `rulings`: (x, top, bottom) of vertical rulings in pixels; `boxes`: what
+    squares right of a label say (see extractors.boxes).
     """
     hits = find_labels(rows, document_type, rulings)
-    page = _Page(rows, hits, em, rulings)
+    page = _Page(rows, hits, em, rulings, boxes)
     person = min((h.row for h in hits if h.field == PERSON), default=0)
     best: dict[str, tuple[float, Found]] = {}
     for hit in hits:
@@ -89,10 +103,15 @@ class _Page:
     hits: list[LabelHit]
     em: float
     rulings: Rulings
+    boxes: BoxReader
 
     def value_of(self, hit: LabelHit, spec: FieldSpec) -> Found | None:
-        """Words right of the label in its cell; else a little off its row; else below it; else in the next cell."""
+        """What its boxes say, else words right of the label in its cell, off its row, below it, or in the next cell."""
         right = self._right_end(hit)
+        boxed = self.boxes(spec.boxes, self._box_room(hit, right)) if spec.boxes else None
+        if boxed is not None and spec.boxes != "coded":
+            return Found(spec.name, spec.kind, BOXED, (boxed,))
+        right = boxed[0].box.left if boxed else right
         cell = min(right, self._ruling_right(hit))
         words, method = self._beside(hit, cell), "label_right"
         if not words:
@@ -105,6 +124,12 @@ class _Page:
             return None
         taken = [words, *self._continued(hit, words, cell, spec)]
         return Found(spec.name, spec.kind, method, _without_specks(taken))
+
+    def _box_room(self, hit: LabelHit, right: float) -> Box:
+        """Where squares of a label may stand."""
+        middle, reach = hit.box.middle, BOX_ROOM * self.em
+        left = hit.box.right
+        return Box(left=left, top=middle - reach, right=min(max(left, right), FAR_RIGHT), bottom=middle + reach)
 
     def _ruling_right(self, hit: LabelHit) -> float:
         """The ruling that closes the label's cell on the right, in pixels; infinity when there is none."""

@@ -79,7 +79,7 @@ def _whole_rows(placed: list[Placed]) -> list[Placed]:
     """Without the values of rows whose key columns are not all accepted."""
     held: dict[str, set[str]] = defaultdict(set)
     for value in placed:
-        held[value.target_id].add(value.target.column)
+        held[value.target_id] |= {value.target.column, *dict(value.target.given)}
     return [p for p in placed if held[p.target_id].issuperset(KEY_COLUMNS.get(p.target.table, ()))]
 
 
@@ -95,7 +95,7 @@ def _document_rows(validated: ValidatedDocument, context: LoadContext, placed: l
 
 
 def _empty_row(value: Placed, validated: ValidatedDocument, context: LoadContext) -> Row:
-    row: Row = dict.fromkeys(columns_of(value.target.table))
+    row: Row = dict.fromkeys(columns_of(value.target.table)) | dict(value.target.given)
     if value.target.table == "condition":
         row["rank"] = value.target.row
     return row | {

@@ -4,15 +4,24 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """Where a value goes: table and column of schema `emr`; `row` tells two rows of one document apart."""
+    """Where a value goes: table and column of schema `emr`; `row` tells two rows of one document apart.
+
+    `given`: what its label on the form says, as (column, text) of the same row.
+    """
 
     table: str
     column: str
     row: str = ""
+    given: tuple[tuple[str, str], ...] = ()
 
 
 def _same(resource: str, table: str, columns: str) -> dict[str, Target]:
     return {f"{resource}.{column}": Target(table, column) for column in columns.split()}
+
+
+def _measured(row: str, test: str, unit: str) -> dict[str, Target]:
+    """A measure of the body: an observation that the form names and whose unit it prints."""
+    return {f"Observation.{row}": Target("observation", "value", row, (("test", test), ("unit", unit)))}
 
 
 TARGETS: dict[str, Target] = {
@@ -28,11 +37,21 @@ TARGETS: dict[str, Target] = {
     "Condition.secondary_text": Target("condition", "text", "secondary"),
     "Condition.secondary_code": Target("condition", "code", "secondary"),
     **_same("Observation", "observation", "test value unit reference flag"),
+    **_measured("pulse", "Mạch", "lần/phút"),
+    **_measured("temperature", "Nhiệt độ", "°C"),
+    **_measured("blood_pressure", "Huyết áp", "mmHg"),
+    **_measured("respiration", "Nhịp thở", "lần/phút"),
+    **_measured("weight", "Cân nặng", "kg"),
+    **_measured("height", "Chiều cao", "cm"),
+    **_measured("surface", "Diện tích da", "m²"),
     **_same("DiagnosticReport", "diagnostic_report", "specimen_id collected_at issued_at modality findings conclusion"),
     **_same("DiagnosticReport", "diagnostic_report", "site gross micro doctor"),
     **_same("Procedure", "procedure", "performed_at preop postop procedure anesthesia surgeon"),
     **_same("MedicationStatement", "medication_statement", "drug strength quantity unit dosage"),
+    **_same("MedicationStatement", "medication_statement", "solvent route duration"),
     **_same("DocumentReference", "document_reference", "treatment note transfer_to transfer_reason doctor"),
+    **_same("DocumentReference", "document_reference", "visited_at reason history past_history family_history general"),
+    **_same("DocumentReference", "document_reference", "organs results referral_diagnosis regimen cycle given_at"),
     **_same("ImagingStudy", "imaging_study", "modality taken_on laterality view"),
 }
 

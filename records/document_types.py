@@ -15,8 +15,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "document_types"
 Kind = Literal[
     "person_name", "birth_date", "date", "moment", "age", "integer", "number", "sex", "outcome", "modality",
     "insurance_card", "personal_id", "phone", "icd10", "identifier", "text", "long_text", "address", "ethnicity",
-    "occupation", "department", "drug", "strength", "unit", "reference", "flag", "test_name",
+    "occupation", "department", "drug", "strength", "unit", "reference", "flag", "test_name", "measure",
 ]  # fmt: skip
+Boxes = Literal["", "choice", "digits", "coded"]
 
 
 class Names(Frozen):
@@ -38,7 +39,9 @@ class FieldSpec(Frozen):
     """One blank on the form: how it is labelled, what it holds, how it is checked, where it goes in the EMR.
 
     `critical`: goes to review unless it has a second witness. `fact`: of the patient file, settled once, repeated
-    as evidence. `lexicon`: list in records/code_lists/ whose entry nearest to the reading is proposed.
+    as evidence. `lexicon`: list in records/code_lists/ whose entry nearest to the reading is proposed. `boxes`: what
+    small squares hold where the form has them: choice a tick beside one of several words, digits one digit each,
+    coded the number of what is printed before them, which is left out, for its list changes with the form.
     """
 
     name: str
@@ -49,6 +52,7 @@ class FieldSpec(Frozen):
     fact: bool = False
     checks: tuple[str, ...] = ()
     lexicon: str = ""
+    boxes: Boxes = ""
     emr: str = ""
 
 
@@ -75,7 +79,10 @@ class TableSpec(Frozen):
 
 
 class DocumentType(Frozen):
-    """A kind of form. `titles`: anchors as printed, most telling first; `boilerplate`: labels that end a value."""
+    """A kind of form. `titles`: anchors as printed, most telling first; `boilerplate`: labels that end a value.
+
+    `yields`: its titles stand as labels on other forms too, so that any other title on the page comes first.
+    """
 
     id: str
     title: Names
@@ -88,6 +95,7 @@ class DocumentType(Frozen):
     boilerplate: tuple[str, ...] = ()
     expectations: tuple[str, ...] = ()
     index_only: bool = False
+    yields: bool = False
 
     def field(self, name: str) -> FieldSpec | None:
         """The specification of a plain field, or None."""
@@ -119,6 +127,12 @@ def document_types(folder: Path = FOLDER) -> dict[str, DocumentType]:
         raw["boilerplate"] = [*shared.get("boilerplate", []), *raw.get("boilerplate", [])]
         found[path.stem] = _typed(path, raw)
     return found
+
+
+def shared_groups(folder: Path = FOLDER) -> dict[str, tuple[FieldSpec, ...]]:
+    """The groups of fields in _shared.yaml by name."""
+    shared = _read(folder / "_shared.yaml")
+    return {group: tuple(map(FieldSpec.model_validate, shared[group])) for group in shared if group != "boilerplate"}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 
 from people import Stay
@@ -25,6 +26,9 @@ TITLES = {
     "pathology_report": ("PHIẾU XÉT NGHIỆM GIẢI PHẪU BỆNH", "KẾT QUẢ MÔ BỆNH HỌC"),
     "surgery_report": ("PHIẾU PHẪU THUẬT/THỦ THUẬT", "PHIẾU PHẪU THUẬT"),
     "prescription": ("ĐƠN THUỐC", "ĐƠN THUỐC RA VIỆN"),
+    "admission_exam": ("PHIẾU KHÁM BỆNH VÀO VIỆN",),
+    "outpatient_record": ("BỆNH ÁN NGOẠI TRÚ", "BỆNH ÁN NGOẠI TRÚ CHUNG"),
+    "chemotherapy_order": ("PHIẾU CHỈ ĐỊNH TRUYỀN HÓA CHẤT", "PHIẾU TRUYỀN HÓA CHẤT"),
 }
 IMAGING_TITLES = {
     "CT": "PHIẾU CHỤP CẮT LỚP VI TÍNH",
@@ -94,6 +98,25 @@ LABELS = {
     ),
     "surgery.procedure": ("Phương pháp phẫu thuật",),
     "surgery.anesthesia": ("Phương pháp vô cảm",),
+    "visit.at": ("Đến khám bệnh lúc", "Ngày giờ khám", "Đến khám bệnh lúc", "Ngày giờ khám"),
+    "exam.reason": ("Lý do vào viện", "Lý do khám bệnh"),
+    "exam.history": ("Quá trình bệnh lý", "Bệnh sử", "Quá trình bệnh lý", "Bệnh sử"),
+    "exam.past_history": ("Tiền sử bản thân", "Bản thân"),
+    "exam.family_history": ("Tiền sử gia đình", "Gia đình"),
+    "exam.general": ("Toàn thân", "Khám toàn thân"),
+    "exam.organs": ("Các bộ phận", "Khám các bộ phận"),
+    "exam.results": ("Tóm tắt kết quả cận lâm sàng", "Cận lâm sàng"),
+    "vitals.pulse": ("Mạch",),
+    "vitals.temperature": ("Nhiệt độ",),
+    "vitals.blood_pressure": ("Huyết áp",),
+    "vitals.respiration": ("Nhịp thở",),
+    "vitals.weight": ("Cân nặng",),
+    "vitals.height": ("Chiều cao",),
+    "vitals.surface": ("Diện tích da", "Diện tích da", "BSA", "Diện tích da"),
+    "diagnosis.referral": ("Chẩn đoán của nơi giới thiệu",),
+    "chemo.regimen": ("Phác đồ", "Phác đồ điều trị"),
+    "chemo.cycle": ("Chu kỳ", "Đợt", "Chu kỳ", "Chu kỳ thứ"),
+    "chemo.day": ("Ngày truyền",),
     "surgery.surgeon": ("Bác sĩ phẫu thuật", "Phẫu thuật viên", "Phẫu thuật viên chính", "Bác sĩ phẫu thuật"),
 }
 MAIN_DIAGNOSIS = {
@@ -101,6 +124,17 @@ MAIN_DIAGNOSIS = {
     "record_summary": ("Chẩn đoán ra viện", "Bệnh chính", "Chẩn đoán", "Bệnh chính"),
     "pathology_report": ("Chẩn đoán lâm sàng",),
     "lab_report": ("Chẩn đoán",),
+    "admission_exam": ("Chẩn đoán vào viện",),
+    "outpatient_record": ("Chẩn đoán xác định", "Bệnh chính"),
+}
+OWN_LABELS = {
+    ("admission_exam", "encounter.department"): "Cho vào điều trị tại khoa",
+    ("admission_exam", "treatment"): "Đã xử lý",
+}
+# Fields that these forms ask for in squares, in the styles that print a line of dots.
+BOXED = {
+    "admission_exam": {"patient.sex": ("1. Nam", "2. Nữ"), "patient.insurance_number": ()},
+    "outpatient_record": {"patient.sex": ("1. Nam", "2. Nữ"), "patient.national_id": ()},
 }
 OUTCOMES = {"recovered": "Khỏi", "improved": "Đỡ, giảm", "unchanged": "Không thay đổi", "worse": "Nặng hơn"}
 
@@ -143,7 +177,60 @@ def facts_of(stay: Stay, kind: str, style: Style, part: int) -> dict[str, Value]
     }
     facts = {name: Value(name, text, text) for name, text in plain.items() if text}
     facts |= {v.name: v for v in _notated(stay, kind, style, part)}
-    return {name: Value(name, v.value, v.shown, label_of(name, kind, style.name)) for name, v in facts.items()}
+    facts |= {v.name: v for v in examined(stay, kind, style)}
+    labelled = {name: Value(name, v.value, v.shown, label_of(name, kind, style.name)) for name, v in facts.items()}
+    return labelled | {name: _boxed(labelled[name], options) for name, options in _boxes_of(kind, style).items()}
+
+
+def _boxes_of(kind: str, style: Style) -> dict[str, tuple[str, ...]]:
+    return BOXED.get(kind, {}) if style.kind == "line" else {}
+
+
+def _boxed(value: Value, options: tuple[str, ...]) -> Value:
+    return replace(value, boxes="choice" if options else "digits", options=options)
+
+
+def examined(stay: Stay, kind: str, style: Style) -> list[Value]:
+    """What an examination or a chemotherapy order prints of a patient."""
+    out = [
+        Value("visit.at", f"{visited_at(stay, kind):%Y-%m-%dT%H:%M}", shown_moment(visited_at(stay, kind), style.name))
+    ]
+    exam = stay.story.exam
+    texts = (
+        {"exam.reason": exam.reason, "exam.history": exam.history, "exam.past_history": exam.past_history,
+         "exam.family_history": exam.family_history, "exam.general": exam.general, "exam.organs": exam.organs,
+         "exam.results": exam.results, "diagnosis.referral": exam.referral}
+        if exam else {}
+    )  # fmt: skip
+    if stay.story.regimen:
+        texts |= {"chemo.regimen": stay.story.regimen, "chemo.cycle": str(1 + stay.days % 4)}
+        day = stay.on_day(stay.days - 2, 9, 30)
+        out.append(Value("chemo.day", f"{day:%Y-%m-%dT%H:%M}", shown_moment(day, style.name)))
+    return out + [Value(name, text, text) for name, text in texts.items() if text] + vital_signs(stay)
+
+
+def visited_at(stay: Stay, kind: str) -> datetime:
+    """Before admission, or at the visit after it."""
+    return (
+        stay.on_day(stay.days + 20, 8, 40) if kind == "outpatient_record" else stay.admitted_at - timedelta(minutes=50)
+    )
+
+
+def vital_signs(stay: Stay) -> list[Value]:
+    """Measures of the body, as printed with their unit."""
+    rng = random.Random(f"{stay.patient.patient_id} vitals")
+    height, weight = rng.randint(150, 174), rng.randint(46, 71)
+    high = 10 * rng.randint(11, 14)
+    shown = {
+        "pulse": f"{rng.randint(72, 96)} lần/phút",
+        "temperature": f"{rng.randint(365, 384) / 10:.1f} °C",
+        "blood_pressure": f"{high}/{high - 50} mmHg",
+        "respiration": f"{rng.randint(17, 22)} lần/phút",
+        "weight": f"{weight} kg",
+        "height": f"{height} cm",
+        "surface": f"{(height * weight / 3600) ** 0.5:.2f} m2",
+    }
+    return [Value(f"vitals.{n}", text.split()[0], text.replace(".", ",")) for n, text in shown.items()]
 
 
 def _notated(stay: Stay, kind: str, style: Style, part: int) -> list[Value]:
@@ -190,6 +277,8 @@ def _notated(stay: Stay, kind: str, style: Style, part: int) -> list[Value]:
 
 def label_of(name: str, kind: str, style_name: str) -> str:
     """The wording a style prints for a field; some kinds have their own word for the main diagnosis."""
+    if (kind, name) in OWN_LABELS:
+        return OWN_LABELS[kind, name]
     choices = MAIN_DIAGNOSIS.get(kind, LABELS[name]) if name == "diagnosis.main" else LABELS[name]
     label = choices[list(STYLES).index(style_name) % len(choices)]
     if style_name == "plain" and kind in ("lab_report", "prescription") and name == "patient.birth_date":
@@ -285,3 +374,8 @@ def drug_values(stay: Stay, i: int) -> list[Value]:
         "dosage": drug.dosage,
     }
     return [Value(f"medications[{i}].{part}", text, text) for part, text in parts.items()]
+
+
+def infusion_values(stay: Stay, i: int) -> list[Value]:
+    parts = asdict(stay.story.infusions[i])
+    return [Value(f"medications[{i}].{'drug' if p == 'name' else p}", text, text) for p, text in parts.items()]

@@ -6,7 +6,17 @@ import random
 from collections.abc import Callable
 
 from faces import print_font
-from facts import HOSPITAL, STYLES, drug_values, facts_of, lab_rows, page_title, surgery_start
+from facts import (
+    HOSPITAL,
+    STYLES,
+    drug_values,
+    facts_of,
+    infusion_values,
+    lab_rows,
+    page_title,
+    surgery_start,
+    visited_at,
+)
 from people import Stay
 from PIL import Image, ImageDraw
 from rows import labelled_rows, table
@@ -74,10 +84,13 @@ SHOWN_IDENTITY = {
     "record_summary": WHOLE,
     "transfer_letter": WHOLE | {"patient.insurance_valid_to"},
     "prescription": WHO,
+    "admission_exam": WHOLE | {"patient.phone"},
+    "outpatient_record": WHOLE,
 }
 NUMBERS = {
     "inpatient_cover": ["encounter.number", "encounter.archive_number", "patient.id"],
     "discharge_letter": ["encounter.archive_number", "encounter.number", "patient.id"],
+    "outpatient_record": ["patient.id"],
 }
 SIGNERS = {
     "lab_report": ("NGƯỜI THỰC HIỆN", "CN. Thân Thị Mừng"),
@@ -89,6 +102,9 @@ SIGNERS = {
     "record_summary": ("BÁC SĨ ĐIỀU TRỊ", ""),
     "inpatient_cover": ("BÁC SĨ LÀM BỆNH ÁN", ""),
     "surgery_report": ("PHẪU THUẬT VIÊN", ""),
+    "admission_exam": ("BÁC SĨ KHÁM BỆNH", ""),
+    "outpatient_record": ("BÁC SĨ KHÁM BỆNH", ""),
+    "chemotherapy_order": ("BÁC SĨ ĐIỀU TRỊ", ""),
 }
 
 
@@ -138,7 +154,7 @@ def _letterhead(sheet: Sheet, stay: Stay, kind: str, facts: dict[str, Value], pa
     size = 17 if len(title) < 32 else 14
     write(sheet, (LEFT + RIGHT) / 2, sheet.y + 6, title, size, bold=True, align="centre")
     sheet.y += 12
-    ward = [(facts["encounter.department"], 2)]
+    ward = [(facts["encounter.department"], 2)] if kind != "admission_exam" else []
     if kind in ("inpatient_cover", "surgery_report", "record_summary"):
         ward.append((facts["encounter.bed"], 1))
     numbered = [(value, 1.0) for value in numbers]
@@ -340,10 +356,62 @@ def _drug_lines(sheet: Sheet, number: int, values: list[Value]) -> None:
     sheet.y += 16
 
 
+EXAMINED = [
+    [("visit.at", 1)],
+    [("exam.reason", 1)],
+    [("exam.history", 1)],
+    [("exam.past_history", 1)],
+    [("exam.family_history", 1)],
+    [("exam.general", 1)],
+    [("vitals.pulse", 1), ("vitals.temperature", 1), ("vitals.blood_pressure", 1)],
+    [("vitals.respiration", 1), ("vitals.weight", 1)],
+    [("exam.organs", 1)],
+    [("exam.results", 1)],
+]
+
+
+def _admission(sheet: Sheet, stay: Stay, facts: dict[str, Value], part: int) -> None:
+    labelled_rows(sheet, _filled(facts, [[("diagnosis.referral", 1)], *EXAMINED]))
+    closing = [[("diagnosis.main", 4), ("diagnosis.main.code", 1)], [("encounter.department", 1)]]
+    labelled_rows(sheet, _filled(facts, closing))
+
+
+def _outpatient(sheet: Sheet, stay: Stay, facts: dict[str, Value], part: int) -> None:
+    closing = [[("diagnosis.main", 4), ("diagnosis.main.code", 1)], [("diagnosis.secondary", 1)], [("note", 1)]]
+    labelled_rows(sheet, _filled(facts, [*EXAMINED, *closing]))
+
+
+def _chemotherapy(sheet: Sheet, stay: Stay, facts: dict[str, Value], part: int) -> None:
+    above = [
+        [("diagnosis.main", 4), ("diagnosis.main.code", 1)],
+        [("chemo.regimen", 2), ("chemo.cycle", 1)],
+        [("chemo.day", 1)],
+        [("vitals.height", 1), ("vitals.weight", 1), ("vitals.surface", 1)],
+    ]
+    labelled_rows(sheet, _filled(facts, above))
+    sheet.y += 4
+    columns = [
+        ("STT", 0.7, "centre"),
+        ("Tên thuốc", 2.6, "left"),
+        ("Hàm lượng", 1.5, "centre"),
+        ("Liều dùng", 1.4, "centre"),
+        ("Dung môi", 2.4, "left"),
+        ("Đường dùng", 2.4, "left"),
+        ("Thời gian", 1.5, "centre"),
+    ]
+    rows = [[Value("", "", str(i + 1)), *infusion_values(stay, i)] for i in range(len(stay.story.infusions))]
+    table(sheet, columns, rows)
+
+
 def _close(sheet: Sheet, stay: Stay, kind: str, part: int) -> None:
     """Date line, signatures and, on letters, the hospital's seal."""
     role, name = SIGNERS[kind]
-    day = {"surgery_report": surgery_start(stay), "inpatient_cover": stay.admitted_at}.get(kind, stay.discharged_at)
+    day = {
+        "surgery_report": surgery_start(stay),
+        "inpatient_cover": stay.admitted_at,
+        "admission_exam": stay.admitted_at,
+        "outpatient_record": visited_at(stay, kind),
+    }.get(kind, stay.discharged_at)
     line = f"{PLACE}, ngày {day:%d} tháng {day:%m} năm {day:%Y}"
     if kind in ("lab_report", "imaging_report", "pathology_report"):
         line = ""  # the issue date stands beside its own label
@@ -384,4 +452,7 @@ BODIES: dict[str, Callable[[Sheet, Stay, dict[str, Value], int], None]] = {
     "pathology_report": _pathology,
     "surgery_report": _surgery,
     "prescription": _prescription,
+    "admission_exam": _admission,
+    "outpatient_record": _outpatient,
+    "chemotherapy_order": _chemotherapy,
 }

@@ -102,6 +102,12 @@ FORMS = [
     Page(5, "prescription", "stacked", "clean"),
     Page(13, "prescription", "plain", "scan", "sriracha"),
     Page(14, "prescription", "dotted", "fax", rotation=90),
+    Page(7, "admission_exam", "dotted", "clean"),
+    Page(13, "admission_exam", "boxed", "scan"),
+    Page(9, "outpatient_record", "plain", "clean"),
+    Page(11, "outpatient_record", "dotted", "scan"),
+    Page(11, "chemotherapy_order", "boxed", "clean"),
+    Page(10, "chemotherapy_order", "dotted", "scan"),
 ]
 FILES = {
     "file_01.pdf": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from boxes import boxes_width, write_boxes
 from sheets import INK, LEFT, RIGHT, Sheet, Value, text_width, value_lines, value_width, write, write_value
 
 
@@ -36,7 +37,8 @@ def _spread(sheet: Sheet, group: list[tuple[Value, float]]) -> list[tuple[Value,
 
 
 def _needed(sheet: Sheet, value: Value) -> float:
-    label, shown = _label_width(sheet, value), value_width(sheet, value.shown, sheet.style.size)
+    label = _label_width(sheet, value)
+    shown = boxes_width(sheet, value) if value.boxes else value_width(sheet, value.shown, sheet.style.size)
     return max(label, shown) + 4.5 if sheet.style.kind == "stack" else label + shown + 6.5
 
 
@@ -58,6 +60,9 @@ def _line_row(sheet: Sheet, cells: list[tuple[Value, float, float]]) -> None:
         label = _label(sheet, value, number == 0)
         write(sheet, x, y, label, bold=style.bold_labels)
         start = x + text_width(sheet, label, style.size, style.bold_labels) + 1.8
+        if value.boxes:
+            write_boxes(sheet, value, start, y)
+            continue
         lines = value_lines(sheet, value.shown, right - start - 2, right - x - 4, style.size)
         for depth in range(len(lines) if style.dots else 0):
             _dots(sheet, start if depth == 0 else x, right - 2, y + depth * style.leading + 1.2)

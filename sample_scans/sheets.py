@@ -41,6 +41,8 @@ class Value:
     shown: str
     label: str = ""
     printed: bool = False  # part of the form even where values are handwritten
+    boxes: str = ""  # "choice": a square beside each of `options`; "digits": a cell for each character
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Sheet:
 
 def text_width(sheet: Sheet, text: str, size: float, bold: bool = False, italic: bool = False) -> float:
     """Millimetres."""
-    return sheet.mm(_face(sheet, size, bold, italic).getlength(_nfc(text)))
+    return sheet.mm(_face(sheet, size, bold, italic).getlength(nfc(text)))
 
 
 def write(
@@ -96,7 +98,7 @@ def write(
     """Print form text with its baseline at y; x is its left end, middle or right end."""
     anchor = {"left": "ls", "centre": "ms", "right": "rs"}[align]
     face = _face(sheet, size or sheet.style.size, bold, italic)
-    sheet.draw.text((sheet.px(x), sheet.px(y)), _nfc(text), fill=ink, font=face, anchor=anchor)
+    sheet.draw.text((sheet.px(x), sheet.px(y)), nfc(text), fill=ink, font=face, anchor=anchor)
 
 
 def value_lines(sheet: Sheet, shown: str, first: float, others: float, size: float) -> list[str]:
@@ -114,27 +116,27 @@ def value_lines(sheet: Sheet, shown: str, first: float, others: float, size: flo
 
 def value_width(sheet: Sheet, shown: str, size: float) -> float:
     """Millimetres, in the face that values are written in."""
-    return sheet.mm(_value_face(sheet, size).getlength(_nfc(shown))) * (1.03 if sheet.hand else 1)
+    return sheet.mm(value_face(sheet, size).getlength(nfc(shown))) * (1.03 if sheet.hand else 1)
 
 
 def write_value(
     sheet: Sheet, value: Value, lines: list[str], xs: list[float], y: float, size: float, leading: float | None = None
 ) -> None:
     """Write a value's lines, each from its own x, first baseline at y, and remember the box around all of them."""
-    face, boxes = _value_face(sheet, size), []
+    face, boxes = value_face(sheet, size), []
     for number, line in enumerate(lines):
         baseline = y + number * (leading or sheet.style.leading)
         if line:
             boxes.append(_write_line(sheet, line, xs[min(number, len(xs) - 1)], baseline, face))
     if value.name and boxes:
         box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-        sheet.placed.append(Placed(value.name, _nfc(value.value), _nfc(value.shown), box))
+        sheet.placed.append(Placed(value.name, nfc(value.value), nfc(value.shown), box))
 
 
 def _write_line(
     sheet: Sheet, line: str, x: float, y: float, face: ImageFont.FreeTypeFont
 ) -> tuple[float, float, float, float]:
-    left, base, line = sheet.px(x), sheet.px(y), _nfc(line)
+    left, base, line = sheet.px(x), sheet.px(y), nfc(line)
     ascent, descent = face.size * 0.86, face.size * 0.26
     if not sheet.hand:
         sheet.draw.text((left, base), line, fill=INK, font=face, anchor="ls")
@@ -195,11 +197,11 @@ def _face(sheet: Sheet, size: float, bold: bool, italic: bool) -> ImageFont.Free
     return print_font(sheet.style.family, bold, italic, round(size * sheet.dpi / 72))
 
 
-def _value_face(sheet: Sheet, size: float) -> ImageFont.FreeTypeFont:
+def value_face(sheet: Sheet, size: float) -> ImageFont.FreeTypeFont:
     if sheet.hand:
         return hand_font(sheet.hand, round(size * 1.18 * sheet.dpi / 72))
     return print_font(sheet.style.family, sheet.style.bold_values, False, round(size * sheet.dpi / 72))
 
 
-def _nfc(text: str) -> str:
+def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)

@@ -25,6 +25,32 @@ class Drug:
 
 
 @dataclass(frozen=True)
+class Infusion:
+    """One drug of a chemotherapy cycle as its order gives it."""
+
+    name: str
+    strength: str
+    dosage: str
+    solvent: str
+    route: str
+    duration: str
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What an examination found: one text for each blank of the form."""
+
+    reason: str
+    history: str
+    past_history: str
+    family_history: str
+    general: str
+    organs: str
+    results: str = ""
+    referral: str = ""
+
+
+@dataclass(frozen=True)
 class Story:
     """One course of illness; `sex` is empty where it may be anyone's."""
 
@@ -53,6 +79,9 @@ class Story:
     transfer_to: str = ""
     transfer_reason: str = ""
     steps: tuple[str, ...] = field(default=())
+    exam: Exam | None = None
+    regimen: str = ""
+    infusions: tuple[Infusion, ...] = ()
 
 
 PARACETAMOL = Drug("Paracetamol", "500mg", 20, "viên", "Ngày uống 2 lần, mỗi lần 1 viên khi đau")
@@ -104,6 +133,20 @@ BREAST = Story(
         "Cắt toàn bộ tuyến vú, lấy cả cân cơ ngực lớn.",
         "Vét hạch nách nhóm I và II.",
         "Cầm máu, đặt 02 dẫn lưu, đóng da hai lớp.",
+    ),
+    exam=Exam(
+        reason="Khám lại theo hẹn sau phẫu thuật",
+        history="Phẫu thuật cắt tuyến vú trái cách đây 3 tuần, vết mổ liền tốt, tay trái hơi nặng khi vận động.",
+        past_history="Tăng huyết áp 4 năm, điều trị đều",
+        family_history="Chị gái điều trị bệnh vú năm 2015",
+        general="Tỉnh, thể trạng trung bình, da niêm mạc hồng, không phù",
+        organs="Vết mổ thành ngực trái khô, liền tốt. Hố nách hai bên không sờ thấy hạch. Tim đều, phổi thông khí tốt.",
+    ),
+    regimen="AC",
+    infusions=(
+        Infusion("Doxorubicin", "50mg", "90mg", "NaCl 0,9% 100ml", "Truyền tĩnh mạch", "30 phút"),
+        Infusion("Cyclophosphamid", "500mg", "900mg", "NaCl 0,9% 250ml", "Truyền tĩnh mạch", "60 phút"),
+        Infusion("Ondansetron", "8mg", "8mg", "NaCl 0,9% 50ml", "Truyền tĩnh mạch", "15 phút"),
     ),
 )
 GASTRIC = Story(
@@ -199,6 +242,16 @@ GALLSTONE = Story(
         "Giải phóng túi mật khỏi giường gan, cầm máu.",
         "Lấy bệnh phẩm qua lỗ rốn, đóng các lỗ trocar.",
     ),
+    exam=Exam(
+        reason="Đau bụng vùng hạ sườn phải",
+        history="Đau âm ỉ hạ sườn phải 2 tháng nay, hai ngày nay đau tăng sau ăn, lan ra sau lưng, không sốt.",
+        past_history="Đái tháo đường típ 2 phát hiện 5 năm",
+        family_history="Chưa phát hiện bệnh lý liên quan",
+        general="Tỉnh, tiếp xúc tốt, da niêm mạc hồng, không vàng mắt",
+        organs="Bụng mềm, ấn đau điểm túi mật, dấu hiệu Murphy dương tính. Tim đều, phổi không rale.",
+        results="Siêu âm: túi mật thành dày 5mm, trong lòng có nhiều sỏi",
+        referral="Sỏi túi mật",
+    ),
 )
 THYROID = Story(
     department="Ngoại Đầu cổ",
@@ -280,6 +333,12 @@ COLON = Story(
         "Cắt nửa đại tràng phải, nối hồi tràng với đại tràng ngang.",
         "Đặt dẫn lưu, đóng bụng.",
     ),
+    regimen="FOLFOX4",
+    infusions=(
+        Infusion("Oxaliplatin", "100mg", "140mg", "Glucose 5% 500ml", "Truyền tĩnh mạch", "120 phút"),
+        Infusion("Calci folinat", "50mg", "300mg", "Glucose 5% 250ml", "Truyền tĩnh mạch", "120 phút"),
+        Infusion("Fluorouracil", "500mg", "650mg", "NaCl 0,9% 100ml", "Tiêm tĩnh mạch", "5 phút"),
+    ),
 )
 APPENDIX = Story(
     department="Ngoại Tổng hợp",
@@ -350,6 +409,16 @@ PNEUMONIA = Story(
     high=("Bạch cầu", "CRP"),
     transfer_to="Bệnh viện Phổi tỉnh Nghệ An",
     transfer_reason="Vượt quá khả năng chuyên môn của cơ sở",
+    exam=Exam(
+        reason="Sốt, ho có đờm",
+        history="Sốt 3 ngày nay, cao nhất 39 độ, ho đờm đục, đau ngực phải khi hít sâu, đã dùng thuốc hạ sốt tại nhà.",
+        past_history="Tăng huyết áp 8 năm, điều trị đều",
+        family_history="Chưa phát hiện bệnh lý liên quan",
+        general="Tỉnh, mệt, môi khô, không phù, hạch ngoại vi không sờ thấy",
+        organs="Phổi phải rì rào phế nang giảm ở đáy, có rale nổ. Tim đều. Bụng mềm, gan lách không to.",
+        results="X-quang: đám mờ thùy dưới phổi phải",
+        referral="Theo dõi viêm phổi",
+    ),
 )
 FIBROID = Story(
     department="Phụ sản",
@@ -460,6 +529,15 @@ DIABETES = Story(
     high=("Glucose", "HbA1c", "Triglycerid", "Cholesterol"),
     transfer_to="Bệnh viện Nội tiết Trung ương",
     transfer_reason="Đường huyết khó kiểm soát, cần điều trị chuyên sâu",
+    exam=Exam(
+        reason="Khám định kỳ",
+        history="Đái tháo đường típ 2 phát hiện 7 năm, tê bì hai bàn chân về đêm, ăn kiêng chưa đều.",
+        past_history="Tăng huyết áp, rối loạn lipid máu",
+        family_history="Mẹ mắc đái tháo đường",
+        general="Tỉnh, thể trạng trung bình, không phù",
+        organs="Giảm cảm giác nông hai bàn chân, mạch mu chân bắt rõ. Tim đều, phổi trong.",
+        results="Glucose máu lúc đói 9,8 mmol/L",
+    ),
 )
 
 # name, unit, lower and upper limit, decimals

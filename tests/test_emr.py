@@ -365,3 +365,12 @@ def test_only_the_loader_may_write_the_emr(clean, settings):
         refused = pytest.raises(ProgrammingError, match="permission denied")
         with database.engine(settings, role).connect() as other, refused:
             other.execute(select(tables.patient.c.patient_id))
+
+
+def test_a_vital_sign_becomes_an_observation_named_by_its_label(conn):
+    values = {"vitals.pulse": "88", "vitals.blood_pressure": "130/80"}
+    exam = document_types()["admission_exam"]
+    emr.load_document(conn, validated(IDENTITY | values), exam, context())
+    found = {o["test"]: (o["value"], o["unit"]) for o in rows(conn, "observation")}
+    assert found == {"Mạch": ("88", "lần/phút"), "Huyết áp": ("130/80", "mmHg")}
+    assert {p["field"] for p in rows(conn, "provenance")} == {*IDENTITY, *values}

@@ -45,6 +45,11 @@ COMMON = {
     "doctor",
 }
 STAY = {"encounter.admitted_at", "encounter.discharged_at"}
+EXAMINED = (
+    {"visit.at"}
+    | {f"exam.{n}" for n in ("reason", "history", "past_history", "family_history", "general", "organs", "results")}
+    | {f"vitals.{n}" for n in ("pulse", "temperature", "blood_pressure", "respiration", "weight")}
+)
 OWN = {
     "inpatient_cover": STAY
     | {"encounter.days", "encounter.outcome", "diagnosis.secondary", "diagnosis.secondary.code", "contact.name"},
@@ -72,6 +77,11 @@ OWN = {
         "surgery.surgeon",
     },
     "prescription": {f"medications[i].{part}" for part in ("drug", "strength", "quantity", "unit", "dosage")},
+    "admission_exam": EXAMINED | {"diagnosis.referral"},
+    "outpatient_record": EXAMINED | {"diagnosis.secondary", "note"},
+    "chemotherapy_order": {"chemo.regimen", "chemo.cycle", "chemo.day"}
+    | {f"vitals.{name}" for name in ("height", "weight", "surface")}
+    | {f"medications[i].{part}" for part in ("drug", "strength", "dosage", "solvent", "route", "duration")},
     "film": {"film.modality", "film.taken_on", "film.laterality", "film.view"},
     "blank": set(),
     "unreadable": set(),

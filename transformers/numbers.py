@@ -19,6 +19,7 @@ STRENGTH_UNITS = {
     "µg": "µg", "μg": "µg", "ml": "ml", "m1": "ml", "ui": "UI", "iu": "IU", "u": "U", "%": "%", "mmol": "mmol",
     "meq": "mEq", "mui": "MUI", "miu": "MIU", "l": "l",
 }  # fmt: skip
+_MEASURE = re.compile(r"(?=[OolI|.,]{0,3}\d)([\dOolI|.,]{1,9})(?:\s?/\s?(\d[\dOolI|]{0,4}))?")
 _NUMERAL = re.compile(r"(?P<sign>[-+]?)(?P<digits>\d{1,3}(?: \d{3})+(?:[.,]\d+)?|[\d.,]+)")
 
 
@@ -65,6 +66,14 @@ def parse_strength(raw: str) -> str:
     return "/".join(_strength(part) for part in re.split(r"\s*/\s*", text))
 
 
+def parse_measure(raw: str) -> str:
+    """'36,8 °C' -> '36.8'; '120/80 mmHg' -> '120/80'; '1,62 m2' -> '1.62': a measure without its unit."""
+    found = _MEASURE.match(clean(raw).lstrip(". "))
+    if not found:
+        raise ValueError("không phải số đo")
+    return "/".join(_decimal(part) for part in found.groups() if part)
+
+
 def parse_unit(raw: str) -> str:
     """'umol/1' -> 'µmol/L', 'G/l' -> 'G/L', 'Viên' -> 'viên': the listed unit that OCR may have meant."""
     text = clean(raw).strip("()[].,' ")
@@ -78,8 +87,9 @@ def parse_unit(raw: str) -> str:
 
 
 def parse_flag(raw: str) -> str:
-    """'Cao', '↑', 'H' -> 'H'; 'Thấp', '↓', 'L' -> 'L'."""
-    flag = FLAGS.get(folded(clean(raw)).strip("() .*"))
+    """'Cao', '↑', 'H' -> 'H'; 'Thấp', '↓', 'L' -> 'L'; '*', which says neither, -> 'A' (abnormal, as in HL7)."""
+    text = clean(raw).strip("() .")
+    flag = "A" if text and not text.strip("*") else FLAGS.get(folded(text).strip("() .*"))
     if flag is None:
         raise ValueError("không phải dấu cao hoặc thấp")
     return flag

@@ -15,6 +15,7 @@ from transformers.identifiers import (
 from transformers.numbers import (
     parse_flag,
     parse_integer,
+    parse_measure,
     parse_number,
     parse_reference,
     parse_strength,
@@ -31,6 +32,7 @@ PARSERS: dict[str, Parser] = {
     "age": parse_age,
     "integer": parse_integer,
     "number": parse_number,
+    "measure": parse_measure,
     "sex": parse_sex,
     "outcome": parse_outcome,
     "modality": parse_modality,

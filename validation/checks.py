@@ -27,6 +27,7 @@ class Facts(Frozen):
         return next((v for f, v in self.values.items() if self.kinds[f] == kind), "")
 
 
+NAMELESS = "Dòng này không đọc được tên; hãy xem ảnh và gõ tên của dòng."
 Finding = tuple[str, tuple[str, ...]]  # what is wrong, and the other fields it may come from
 Check = Callable[[Facts, str, Sequence[str]], Finding | None]
 
@@ -40,7 +41,10 @@ def document_issues(
     facts = Facts(
         values={v.field: v.value for v in sound}, kinds={v.field: v.kind for v in sound}, icd10_path=icd10_path
     )
-    issues = [*_of_kinds(facts), *_named(facts, document_type), *_missing(found, document_type)]
+    issues = [
+        *_of_kinds(facts), *_named(facts, document_type), *_missing(found, document_type),
+        *_nameless(found, document_type),
+    ]  # fmt: skip
     return tuple({(i.check, i.field): i for i in issues}.values())
 
 
@@ -61,6 +65,17 @@ def _named(facts: Facts, document_type: DocumentType) -> Iterable[Issue]:
             finding = CHECKS[words[0]](facts, spec.name, words[1:])
             for field in (spec.name, *finding[1]) if finding else ():
                 yield Issue(check=words[0], field=field, message=finding[0] if finding else "")
+
+
+def _nameless(found: Sequence[FieldValue], document_type: DocumentType) -> Iterable[Issue]:
+    """Cells of rows that do not say what they are of: nobody can use one before a person has completed the row."""
+    there = {v.field for v in found}
+    keys = {table.name: table.row_key for table in document_type.tables}
+    for field in sorted(there):
+        row, _, column = field.rpartition(".")
+        key = keys.get(row.partition("[")[0], "")
+        if "[" in row and column != key and f"{row}.{key}" not in there:
+            yield Issue(check="row_without_name", field=field, message=NAMELESS)
 
 
 def _missing(found: Sequence[FieldValue], document_type: DocumentType) -> Iterable[Issue]:
@@ -139,6 +154,22 @@ def days_match_stay(facts: Facts, field: str, arguments: Sequence[str]) -> Findi
     return f"Số ngày điều trị {facts.values[field]} không khớp ngày vào và ra viện ({days} ngày); hãy xem lại.", names
 
 
+def within(facts: Facts, field: str, arguments: Sequence[str]) -> Finding | None:
+    """`within 30 43.5`: each number of the measure lies between the two (DOMAIN 2: what no living body shows)."""
+    low, high = (float(argument) for argument in arguments)
+    if all(low <= number <= high for number in _numbers(facts.values[field])):
+        return None
+    return f"{facts.values[field]} nằm ngoài khoảng {low:g} - {high:g}, có thể mất dấu phẩy; hãy xem lại ảnh.", ()
+
+
+def falling(facts: Facts, field: str, _: Sequence[str]) -> Finding | None:
+    """Of a blood pressure the second number is the smaller."""
+    numbers = _numbers(facts.values[field])
+    if numbers == sorted(numbers, reverse=True) and len(set(numbers)) == len(numbers) == 2:
+        return None
+    return "Huyết áp gồm hai số, số sau nhỏ hơn số trước; hãy xem lại ảnh.", ()
+
+
 CHECKS: dict[str, Check] = {
     "not_before": not_before,
     "not_after": not_after,
@@ -146,7 +177,14 @@ CHECKS: dict[str, Check] = {
     "personal_id_matches_sex": personal_id_matches_sex,
     "personal_id_matches_birth_year": personal_id_matches_birth_year,
     "days_match_stay": days_match_stay,
+    "within": within,
+    "falling": falling,
 }
+
+
+def _numbers(measure: str) -> list[float]:
+    """'120/80' -> [120.0, 80.0]."""
+    return [float(part) for part in measure.split("/")]
 
 
 def _document_day(facts: Facts) -> str:

@@ -34,6 +34,7 @@ FORMS: dict[str, str] = {
     "date": DAY, "moment": MOMENT, "birth_date": rf"{DAY}|\d{{4}}", "age": r"\d{1,3}(?: tháng)?", "integer": r"\d{1,9}",
     "number": r"[<>≤≥]?-?\d+(?:\.\d+)?|\D{2,20}", "insurance_card": r"[A-Z]{2}[1-5]\d{12}|\d{10}",
     "personal_id": r"\d{12}|\d{9}", "phone": r"0\d{9,10}", "icd10": rf"{CODE}(?:;{CODE})*",
+    "measure": r"\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)?",
     "person_name": r"[^\d_a-zàáảãạđêôơư]{4,60}",
 }  # fmt: skip
 VALUE_SETS: dict[str, list[str]] = {

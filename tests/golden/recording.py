@@ -1,7 +1,7 @@
 """Golden pages: what the OCR gave on a sample page, recorded once and played back, so that all after it is exact.
 
 `<case>.page.json` holds the words, the second readings of crops, the rulings and the geometry of a page, rounded,
-and `peeks`: what was read in cells that the page's own reading had left empty;
+`peeks`: what was read in cells that the page's own reading had left empty, and `boxes`: what squares said;
 `<case>.values.json` what the stages after the OCR made of it. A born-digital page needs no recording: its PDF is one.
 """
 
@@ -18,6 +18,8 @@ import pytest
 from bench.score import Miss, Score, score_pages
 from bench.truth import ReadField, ReadPage, TruthPage, read_truth
 from extractors import page as page_module
+from extractors.boxes import Boxes
+from extractors.fields import BoxReader
 from extractors.images import CleanPage, upright
 from extractors.intake import decode_page, inspect
 from extractors.limits import Limits
@@ -30,17 +32,19 @@ from records.pages import Box, Line, MediaType, PageImage, PageText, Word, aroun
 from transformers.values import readings_to_values
 
 GOLDEN = Path(__file__).resolve().parent
+PAIRS = GOLDEN / "pairs"
 SAMPLES = GOLDEN.parents[1] / "sample_scans"
 WHITE_PAPER = np.full((32, 32, 3), 255, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A sample page: its file relative to sample_scans, its page from 1, and whether its PDF has a text layer."""
+    """A sample page: its file relative to a folder, its page from 1, and whether its PDF has a text layer."""
 
     file: str
     page: int = 1
     digital: bool = False
+    folder: Path = SAMPLES
 
     @property
     def name(self) -> str:
@@ -56,13 +60,19 @@ class Case:
         return GOLDEN / f"{self.name}.values.json"
 
     def truth(self) -> TruthPage:
-        path = (SAMPLES / self.file).with_suffix(".truth.json")
+        path = (self.folder / self.file).with_suffix(".truth.json")
         return next(page for page in read_truth(path) if page.page == self.page)
+
+
+def golden_pairs() -> tuple[Case, ...]:
+    """The pairs that `sohoa document-type new` asks for: a page and its truth under one name in tests/golden/pairs."""
+    truths = sorted(PAIRS.glob("*.truth.json"))
+    return tuple(Case(json.loads(path.read_text(encoding="utf-8"))[0]["file"], folder=PAIRS) for path in truths)
 
 
 def read_again(case: Case) -> PageReading:
     """The page read from its file as the product reads it, OCR included."""
-    data = (SAMPLES / case.file).read_bytes()
+    data = (case.folder / case.file).read_bytes()
     media_type, _ = inspect(data, case.file, Limits())
     if case.digital:
         found = read_born_digital(case.name, data, media_type, case.page)
@@ -82,7 +92,9 @@ def play_back(case: Case) -> PageReading:
     clean = CleanPage(image=image, gray=WHITE_PAPER[:, :, 0], text=WHITE_PAPER[:, :, 0], rulings=rulings)
     reader = Playback(kept["engine"], _text(case.name, kept), kept["crops"])
     seen = {place: _unpacked(word) for place, word in kept["peeks"].items()}
-    parts = {"warm_reader": lambda _: reader, "upright": lambda *_: clean}
+    ticked = {place: tuple(map(_unpacked, words)) for place, words in kept.get("boxes", {}).items()}
+    boxes = lambda mode, place: ticked.get(f"{mode} {_place(place)}")  # noqa: E731
+    parts = {"warm_reader": lambda _: reader, "upright": lambda *_: clean, "Boxes": lambda *_: boxes}
     with _instead(**parts, peek_at=lambda *given: seen.get(_place(given[-1]))):
         return read_image(case.name, WHITE_PAPER, image.dpi, MediaType.PNG, "playback")
 
@@ -91,7 +103,7 @@ def record(case: Case) -> None:
     """Read the page anew and keep the recording (unless it is born digital) and its values."""
     if not case.digital:
         tape = Tape(page_module.warm_reader("neural"))
-        with _instead(warm_reader=lambda _: tape, upright=tape.upright, peek_at=tape.peek_at):
+        with _instead(warm_reader=lambda _: tape, upright=tape.upright, peek_at=tape.peek_at, Boxes=tape.boxes_of):
             reading = read_again(case)
         case.recording.write_text(_in_lines(tape.kept()), encoding="utf-8")
         assert outcome(play_back(case)) == outcome(reading), "The stages look at something that is not recorded."
@@ -162,6 +174,9 @@ class Playback:
     def open(self, page: CleanPage) -> ReadLines:
         return ReadLines(self.text.lines, page.image.height_px)
 
+    def read_crop(self, image: Any, box: Box) -> tuple[str, float]:
+        raise AssertionError("What squares and empty cells hold is recorded.")
+
     def read_value(self, page: Any, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
         text, confidence, others = self.crops.get(_place(around(list(rows))), (first.text, first.confidence, [""]))
         return ValueText(text, confidence, tuple(others))
@@ -175,6 +190,7 @@ class Tape:
     all_lines: list[Line] = field(default_factory=list)
     crops: dict[str, tuple[str, float, list[str]]] = field(default_factory=dict)
     peeks: dict[str, Word] = field(default_factory=dict)
+    boxes: dict[str, tuple[Word, ...]] = field(default_factory=dict)
     clean: CleanPage | None = None
 
     @property
@@ -196,6 +212,21 @@ class Tape:
         self.crops[_place(around(list(rows)))] = read.text, round(read.confidence, 2), list(read.others)
         return read
 
+    def read_crop(self, image: Any, box: Box) -> tuple[str, float]:
+        return self.real.read_crop(image, box)
+
+    def boxes_of(self, *page: Any) -> BoxReader:
+        """The boxes of a page, kept where there are any."""
+        real = Boxes(*page)
+
+        def look(mode: str, place: Box) -> tuple[Word, ...] | None:
+            found = real(mode, place)
+            if found is not None:
+                self.boxes[f"{mode} {_place(place)}"] = found = tuple(map(_rounded_word, found))
+            return found
+
+        return look
+
     def upright(self, *given: Any) -> CleanPage:
         self.clean = upright(*given)
         return self.clean
@@ -216,6 +247,11 @@ class Tape:
             "lines": [[_packed(word) for word in line.words] for line in self.all_lines],
             "peeks": {place: _packed(word) for place, word in self.peeks.items()},
             "crops": dict(sorted(self.crops.items())),
+            **(
+                {"boxes": {place: [_packed(w) for w in words] for place, words in self.boxes.items()}}
+                if self.boxes
+                else {}
+            ),
         }
 
 
