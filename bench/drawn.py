@@ -3,17 +3,19 @@
 A4 at 200 dpi. All names and numbers are invented.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+import pypdfium2
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bench.pages import BenchPage
 from bench.truth import TruthPage
-from extractors.separators import with_check
+from records.separators import Separator
+from reporting.separator_sheets import FACES, print_separators
 
-FACES = Path("/usr/share/fonts/truetype/croscore")  # of the package fonts-croscore, which ./run installs
 WIDTH, HEIGHT, DPI = 1654, 2339, 200  # pixels
 LEFT, RIGHT = 140, 1520
 COLUMNS = (LEFT, 330, 960, RIGHT)
@@ -44,13 +46,18 @@ def index_only_page(folder: Path) -> BenchPage:
 
 
 def separator_page(folder: Path) -> BenchPage:
-    """A separator sheet: a large line, the file's number, and a QR code."""
-    page, draw = _paper()
-    _write(draw, (420, 260), "TỜ PHÂN CÁCH HỒ SƠ", 78, "Bold")
-    _write(draw, (420, 400), "Hộp T03     Hồ sơ 0017", 60)
-    code = cv2.QRCodeEncoder.create().encode(with_check("T03/0017"))
-    page.paste(Image.fromarray(code).resize((700, 700), Image.Resampling.NEAREST), (477, 700))
-    return _saved(page, folder / "separator.png", "separator")
+    """A separator sheet as `sohoa separators` prints it."""
+    (sheet,) = printed([Separator(box="T03", file_number=17, encounter_number="21.004217", sheets=48)], folder)
+    return _saved(Image.fromarray(sheet), folder / "separator.png", "separator")
+
+
+def printed(separators: Sequence[Separator], folder: Path) -> Iterator[NDArray[np.uint8]]:
+    """The sheets as printed, each A4 at 200 dpi in grey."""
+    path = folder / "separators.pdf"
+    print_separators(separators, path)
+    with pypdfium2.PdfDocument(path) as pdf:
+        for page in pdf:
+            yield page.render(scale=DPI / 72, grayscale=True).to_numpy().copy()
 
 
 def _paper() -> tuple[Image.Image, ImageDraw.ImageDraw]:

@@ -136,7 +136,7 @@ def film(light=0):
 
 @pytest.mark.parametrize(("rgb", "media_type"), [(film(), MediaType.PNG), (film(light=90), MediaType.DICOM)])
 def test_a_film_is_neither_looked_at_for_separators_nor_asked_how_it_lies(monkeypatch, rgb, media_type):
-    monkeypatch.setattr(pages, "separator_code", lambda rgb: pytest.fail("looked for a barcode"))
+    monkeypatch.setattr(pages, "look_for_separator", lambda rgb: pytest.fail("looked for a barcode"))
     reader = Watched("Name: LE THI CUC     ID: 14003728")
     found = reading(monkeypatch, reader, rgb, media_type)
     assert (found.document_type, reader.turns) == ("film", 0)
