@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, Table, case, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from loaders import persons
 from loaders.context import LoadContext, is_provisional
 from loaders.tables import OF_DOCUMENT, document_reference, encounter, patient, provenance
 from loaders.targets import IDENTITY, SHARED
@@ -54,7 +55,7 @@ def _patient_of_stay(conn: Connection, document_id: str, context: LoadContext) -
     standing = conn.execute(query.limit(1)).scalar()
     if standing is None or is_provisional(standing):
         return context.patient_key if standing is None or not is_provisional(context.patient_key) else str(standing)
-    if standing == context.patient_key or is_provisional(context.patient_key):
+    if is_provisional(context.patient_key) or persons.one_person(conn, standing, context.patient_key):
         return str(standing)
     raise EmrConflict(
         f"Document {document_id} gives its stay another patient number than the EMR; compare the two files in review."

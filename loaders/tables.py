@@ -97,7 +97,11 @@ observation = _of_document(
 
 procedure = _of_document("procedure", *_texts("performed_at", "preop", "postop", "procedure", "anesthesia", "surgeon"))
 
-medication_statement = _of_document("medication_statement", *_texts("drug", "strength", "quantity", "unit", "dosage"))
+medication_statement = _of_document(
+    "medication_statement",
+    *_texts("drug", "strength", "quantity", "unit", "dosage"),
+    *_texts("solvent", "route", "duration"),
+)
 
 diagnostic_report = _of_document(
     "diagnostic_report",
@@ -128,6 +132,8 @@ document_reference = Table(
     ),
     Column("state", Text, nullable=False, comment="FHIR status: current | superseded | entered-in-error"),
     *_texts("treatment", "note", "transfer_to", "transfer_reason", "doctor"),
+    *_texts("visited_at", "reason", "history", "past_history", "family_history", "general", "organs", "results"),
+    *_texts("referral_diagnosis", "regimen", "cycle", "given_at"),
     *_stamps(),
     Index("document_reference_encounter", "encounter_id"),
     Index("document_reference_document", "document_id"),
@@ -179,6 +185,23 @@ load_receipt = Table(
     Column("rows", JSONB, nullable=False),
     Column("loaded_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("load_receipt_batch", "batch_id"),
+)
+
+# Which patients an officer found to be one person; a link undone stays as history. `patient_standing` follows them.
+patient_link = Table(
+    "patient_link",
+    metadata,
+    Column("link_id", BigInteger, primary_key=True),
+    Column("patient_id", Text, nullable=False),
+    Column("into_id", Text, nullable=False),
+    Column("linked_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("linked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    *_texts("undone_by", "undone_reason"),
+    Column("undone_at", DateTime(timezone=True)),
+    CheckConstraint("patient_id <> into_id", name="patient_link_two"),
+    Index("patient_link_once", "patient_id", unique=True, postgresql_where=text("undone_at IS NULL")),
+    Index("patient_link_into", "into_id"),
 )
 
 # Tables whose rows belong to one document; the others (patient, encounter) are shared by many.

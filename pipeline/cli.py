@@ -3,14 +3,15 @@
 import json
 import logging
 import sys
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
-from rich.console import Console
 
+from pipeline import cli_pages
+from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
+from pipeline.cli_registry import patient_app, registry_app, target_app
 from records.errors import SohoaError
 from records.pages import Boundary
 
@@ -20,24 +21,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-registry_app = typer.Typer(help="Patients and stays of the hospital.", no_args_is_help=True)
-target_app = typer.Typer(help="Named deadlines with their legal basis and scope.", no_args_is_help=True)
 decision_app = typer.Typer(help="The director's decisions.", no_args_is_help=True)
 batch_app = typer.Typer(help="Batches of scans.", no_args_is_help=True)
 facility_app = typer.Typer(help="The hospitals whose paper is converted.", no_args_is_help=True)
 review_app = typer.Typer(help="What the machine doubts.", no_args_is_help=True)
 codes_app = typer.Typer(help="Code lists of the Ministry.", no_args_is_help=True)
+form_app = typer.Typer(help="The paper forms that are known.", no_args_is_help=True)
 app.add_typer(registry_app, name="registry")
 app.add_typer(target_app, name="target")
+app.add_typer(patient_app, name="patient")
 app.add_typer(decision_app, name="decision")
 app.add_typer(batch_app, name="batch")
 app.add_typer(codes_app, name="codes")
+app.add_typer(form_app, name="document-type")
 app.add_typer(review_app, name="review")
 app.add_typer(facility_app, name="facility")
-
-out, err = Console(), Console(stderr=True)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Facility = Annotated[str, typer.Option(help="The hospital's facility code.")]
+app.add_typer(cli_pages.app, name="page")
 
 
 def main() -> None:
@@ -115,7 +114,7 @@ def facility_add(code: str, name: str) -> None:
     from pipeline.tables import facility
 
     row = insert(facility).values(facility_id=code, name=name)
-    with _ready_engine().begin() as conn:
+    with ready_engine().begin() as conn:
         conn.execute(row.on_conflict_do_update(index_elements=["facility_id"], set_={"name": name}))
     out.print(f"Facility {code} stands.")
 
@@ -148,60 +147,26 @@ def verify(as_json: Json = False) -> None:
     raise typer.Exit(1 if faults else 0)
 
 
-@registry_app.command("load")
-def registry_load(file: Path, facility: Facility = "") -> None:
-    """Load the hospital's patients and stays from CSV or XLSX."""
-    from pipeline import registry
-
-    with _ready_engine().begin() as conn:
-        counts = registry.load_registry(conn, file, _facility(facility))
-    out.print(f"{counts.patients} patients, {counts.stays} stays; {counts.changed} rows written.")
-    if counts.ignored:
-        print("Headings that nobody reads: " + ", ".join(counts.ignored))
-
-
-@registry_app.command("missing")
-def registry_missing(facility: Facility = "", as_json: Json = False) -> None:
-    """Stays that the registry knows and the shelf has not shown."""
-    from pipeline import registry
-
-    with _ready_engine().connect() as conn:
-        found = registry.missing_files(conn, _facility(facility))
-    if as_json:
-        print(json.dumps([stay._asdict() for stay in found], ensure_ascii=False))
-    else:
-        for stay in found:
-            out.print(f"{stay.box}  {stay.encounter_number}  {stay.archive_number}")
-
-
-@target_app.command("add")
-def target_add(
-    target_id: str,
-    name: Annotated[str, typer.Option()],
-    deadline: Annotated[str, typer.Option(help="Day, as 2026-12-31.")],
-    legal_basis: Annotated[str, typer.Option(help="Circular and article, or the director's decision.")],
-    scope: Annotated[str, typer.Option(help="Which stays it covers, such as 'discharged 2019'.")] = "",
+@app.command()
+def separators(
+    box: Annotated[str, typer.Option(help="Name of the box, as on the shelf.")],
+    pdf: Annotated[Path, typer.Option("--out", help="Write the sheets here (PDF, A4, to be printed at 100 %).")],
+    files: Annotated[int, typer.Option(min=0, help="How many files; with a registry: stays and blank sheets.")] = 0,
+    facility: Annotated[str, typer.Option(help="Pre-fill from the registry of this facility.")] = "",
+    first: Annotated[int, typer.Option(min=1, help="Number of the first file.")] = 1,
+    sheets: Annotated[list[str] | None, typer.Option(help="Sheets of a file, as 12=64; may be repeated.")] = None,
 ) -> None:
-    """Add or change a named deadline."""
-    from pipeline import targets
+    """Print separator sheets for the files of a box: one per stay of the registry, or numbered blanks."""
+    from pipeline import separators as planned
+    from reporting.separator_sheets import print_separators
 
-    with _ready_engine().begin() as conn:
-        targets.add_target(
-            conn,
-            targets.Target(
-                target_id=target_id, name=name, legal_basis=legal_basis, scope=scope, deadline=_day(deadline)
-            ),
-        )
-    out.print(f"Target {target_id} stands, due {deadline}.")
-
-
-@target_app.command("list")
-def target_list(as_json: Json = False) -> None:
-    """All targets by deadline."""
-    from pipeline import targets
-
-    with _ready_engine().connect() as conn:
-        _print_rows([t.model_dump(mode="json") for t in targets.list_targets(conn)], as_json)
+    stays: list[str] = []
+    if facility or not files:
+        with ready_engine().connect() as conn:
+            stays = planned.stays_of_box(conn, facility_code(facility), box)
+    wanted = planned.separators_of_box(box, stays, files, first, planned.sheet_counts(sheets or []))
+    print_separators(wanted, pdf)
+    out.print(f"{len(wanted)} sheets, {len(stays)} with an admission number.")
 
 
 @decision_app.command("add")
@@ -214,9 +179,9 @@ def decision_add(
     """Enter a decision of the director on converting paper records."""
     from pipeline import targets
 
-    with _ready_engine().begin() as conn:
+    with ready_engine().begin() as conn:
         targets.add_decision(
-            conn, targets.Decision(decision_id=decision_id, number=number, signed_on=_day(signed_on), scope=scope)
+            conn, targets.Decision(decision_id=decision_id, number=number, signed_on=day(signed_on), scope=scope)
         )
     print(f"Decision {number} of {signed_on} stands.")
 
@@ -230,7 +195,7 @@ def batch_create(
     from pipeline.migrate import wanted_batch
 
     wanted = wanted_batch(folder, batch, facility, file_boundary)
-    with _ready_engine().begin() as conn:
+    with ready_engine().begin() as conn:
         ledger.open_batch(conn, wanted)
     print(wanted.batch_id)
 
@@ -241,7 +206,7 @@ def batch_list(as_json: Json = False) -> None:
     from reporting import batch as report
 
     counts, _ = report.ledger_state()
-    _print_rows([{"batch": b} | states for b, states in counts.items()], as_json)
+    print_rows([{"batch": b} | states for b, states in counts.items()], as_json)
 
 
 @codes_app.command("load")
@@ -252,13 +217,43 @@ def codes_load(source: Path) -> None:
     out.print(f"{first_run.load_codes(source)} codes loaded.")
 
 
+@form_app.command("new")
+def document_type_new(name: str) -> None:
+    """Write the stubs of a new form: its YAML, and the truth of a golden page without which the tests fail."""
+    from pipeline.document_types import new_document_type
+    from pipeline.settings import REPOSITORY
+
+    form, truth = new_document_type(name, REPOSITORY)
+    out.print(f"{form}\n{truth}", highlight=False, markup=False)
+    out.print(f"Fill in both, put the page beside the truth as {name}.png, then record it: docs/document-types.md.")
+
+
+@form_app.command("list")
+def document_type_list(
+    write: Annotated[bool, typer.Option(help="Write docs/document-types.md anew instead of printing.")] = False,
+) -> None:
+    """The known forms; refuses them where one names what does not exist."""
+    from pipeline.document_types import check_document_types
+    from pipeline.settings import REPOSITORY
+    from records.document_types import document_types, shared_groups
+    from reporting.forms import with_listing
+
+    types = document_types()
+    check_document_types(types)
+    page = REPOSITORY / "docs" / "document-types.md"
+    if write:
+        page.write_text(with_listing(page.read_text("utf-8"), types, shared_groups()), encoding="utf-8")
+    for kind in () if write else types.values():
+        out.print(f"{kind.id}  {kind.title.vi}", highlight=False, markup=False)
+
+
 @review_app.command("tasks")
 def review_tasks(batch: str, as_json: Json = False) -> None:
     """The open tasks of a batch, by ids."""
     from review import decisions
 
-    with _ready_engine().connect() as conn:
-        _print_rows([t.model_dump() for t in decisions.open_tasks(conn, batch)], as_json)
+    with ready_engine().connect() as conn:
+        print_rows([t.model_dump() for t in decisions.open_tasks(conn, batch)], as_json)
 
 
 @review_app.command("decide")
@@ -275,7 +270,7 @@ def review_decide(
         chosen = decisions.Decision(decision)
     except ValueError as error:
         raise SohoaError(f"'{decision}' is no decision; use accept, correct or absent.") from error
-    with _ready_engine().begin() as conn:
+    with ready_engine().begin() as conn:
         after = decisions.decide(conn, task, officer, chosen, value)
     out.print(f"Revision {after.revision} of document {after.document.document_id}: {after.verdict}")
 
@@ -285,7 +280,7 @@ def load(batch: str) -> None:
     """Load what has been settled since; safe to repeat."""
     from pipeline import steps
 
-    _ready_engine()
+    ready_engine()
     out.print(f"{steps.load(batch)} documents loaded.")
     steps.account(batch)
 
@@ -295,37 +290,9 @@ def trace(identifier: str) -> None:
     """One file's, page's or document's story by ids and states."""
     from reporting.trace import story
 
-    _ready_engine()
+    ready_engine()
     for line in story(identifier):
         out.print(line, highlight=False, markup=False)
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
-    for row in () if as_json else rows:
-        out.print("  ".join(f"{k}={v}" for k, v in row.items()), highlight=False, markup=False)
-
-
-def _ready_engine() -> Any:
-    from pipeline.database import engine, migrate
-    from pipeline.settings import settings
-
-    migrate(settings())
-    return engine(settings())
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SohoaError(f"'{text}' is not a day; write it as 2026-12-31.") from error
-
-
-def _facility(given: str) -> str:
-    from pipeline.settings import settings
-
-    return given or settings().facility
 
 
 if __name__ == "__main__":

@@ -1,20 +1,25 @@
 """Before stage 1, pipeline.registry: the hospital's own patients and stays: second witness, and what is missing."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.registry_file import PATIENT, STAY, RegistryRow, read_registry
+from pipeline import audit
+from pipeline.registry_file import read_listing
+from pipeline.registry_rows import PATIENT, STAY, Listing, RegistryRow, checked_rows
+from pipeline.registry_xml import XmlChoice
+from pipeline.standing import upgrade_deaths
 from pipeline.tables import facility as facilities
 from pipeline.tables import file, registry_patient, registry_stay
 from records.base import Frozen
 from records.errors import SohoaError
 from transformers.text import folded
 
-CHUNK = 1000
+WITHDRAWN = "withdrawn"
 
 PATIENT_FIELDS = {
     "patient.id": "patient_id",
@@ -32,12 +37,13 @@ STAY_FIELDS = {
     "encounter.admitted_at": "admitted_at",
     "encounter.discharged_at": "discharged_at",
     "encounter.department": "department",
+    "encounter.outcome": "outcome",
     "diagnosis.main.code": "main_code",
 }
 
 
 class RegistryCounts(Frozen):
-    """What a registry file holds. `changed`: rows written; `ignored`: headings that nobody reads."""
+    """What a source of the registry holds. `changed`: rows written; `ignored`: headings that nobody reads."""
 
     patients: int
     stays: int
@@ -52,25 +58,38 @@ class Stay(NamedTuple):
     encounter_number: str | None
 
 
+class Shelf(StrEnum):
+    """What somebody found of a file that was not handed in: nothing yet, not in its place, lent to a ward."""
+
+    UNKNOWN = ""
+    NOT_ON_SHELF = "not_on_shelf"
+    ON_LOAN = "on_loan"
+
+
 class MissingFile(NamedTuple):
-    """A stay that the registry knows and of which no file has been handed in."""
+    """A stay that the registry knows and of which no file has been handed in. `shelf`: see `Shelf`."""
 
     encounter_number: str
     archive_number: str
     box: str
+    shelf: str = ""
 
 
-def load_registry(conn: Connection, path: Path, facility: str) -> RegistryCounts:
-    """Load or renew patients and stays from a CSV or XLSX file, whole or not at all; rows no longer listed stay."""
-    if not path.is_file():
-        raise SohoaError(f"There is no registry file {path}; give the path of a CSV or XLSX file.")
+def load_registry(conn: Connection, path: Path, facility: str, choice: XmlChoice | None = None) -> RegistryCounts:
+    """Load or renew patients and stays from a CSV, XLSX or XML1 file. `choice`: what of XML1 is taken."""
+    return load_listing(conn, read_listing(path, choice), facility)
+
+
+def load_listing(conn: Connection, listing: Listing, facility: str) -> RegistryCounts:
+    """Load or renew patients and stays, whole or not at all; rows no longer listed stay."""
     if conn.execute(select(facilities.c.facility_id).where(facilities.c.facility_id == facility)).first() is None:
         raise SohoaError(f"The facility '{facility}' is not known; enter it with: sohoa facility add CODE NAME")
-    found = read_registry(path)
+    found = checked_rows(listing)
     patients = _unique(found.rows, PATIENT, "patient_id")
     stays = _unique(found.rows, STAY, "encounter_number")
     with conn.begin_nested():
         changed = _upsert(conn, registry_patient, facility, patients) + _upsert(conn, registry_stay, facility, stays)
+        upgrade_deaths(conn, facility)
     return RegistryCounts(patients=len(patients), stays=len(stays), changed=changed, ignored=found.ignored)
 
 
@@ -113,16 +132,42 @@ def witnesses_for(
     return {field: value for field, value in said.items() if value}
 
 
-def missing_files(conn: Connection, facility: str, batch_ids: Sequence[str] = ()) -> list[MissingFile]:
-    """Stays that the registry knows and of which these batches (none given: all) hold no file, by box and number."""
+def missing_files(conn: Connection, facility: str, boxes: Sequence[str] = ()) -> list[MissingFile]:
+    """Stays that the registry knows and of which no file was handed in, by box and number. `boxes`: none given, all."""
     stay = registry_stay.c
-    held = file.c.encounter_key == literal(facility + "|").concat(stay.encounter_number)
-    held &= file.c.state != "withdrawn"
-    if batch_ids:
-        held &= file.c.batch_id.in_(list(batch_ids))
-    query = select(stay.encounter_number, stay.archive_number, stay.box)
-    query = query.where(stay.facility_id == facility, ~exists().where(held)).order_by(stay.box, stay.encounter_number)
+    query = select(stay.encounter_number, stay.archive_number, stay.box, stay.shelf)
+    query = query.where(stay.facility_id == facility, ~has_file()).order_by(stay.box, stay.encounter_number)
+    if boxes:
+        query = query.where(stay.box.in_(list(boxes)))
     return [MissingFile(*row) for row in conn.execute(query)]
+
+
+def note_shelf(conn: Connection, facility: str, encounter_number: str, shelf: Shelf, by: str) -> None:
+    """Enter where a file was not found; SohoaError when the registry does not know the stay."""
+    own = (registry_stay.c.facility_id == facility) & (registry_stay.c.encounter_number == encounter_number)
+    if conn.execute(update(registry_stay).where(own).values(shelf=shelf.value)).rowcount == 0:
+        raise SohoaError(f"The registry of '{facility}' has no stay {encounter_number}; see: sohoa registry missing")
+    audit.record(conn, by, "note_shelf", f"stay:{facility}|{encounter_number}", {"shelf": shelf.value})
+
+
+def has_file() -> ColumnElement[bool]:
+    """Whether a file stands for the registry's stay."""
+    key = registry_stay.c.facility_id.concat("|").concat(registry_stay.c.encounter_number)
+    return exists().where(file.c.encounter_key == key, file.c.state != WITHDRAWN)
+
+
+def known_boxes(conn: Connection, facility: str) -> set[str]:
+    """All boxes in which the registry keeps a stay."""
+    query = select(registry_stay.c.box).distinct().where(registry_stay.c.facility_id == facility)
+    return set(conn.scalars(query.where(registry_stay.c.box != "")))
+
+
+def boxes_of(conn: Connection, batch_ids: Sequence[str]) -> list[str]:
+    """The boxes in which the registry keeps the stays whose files these batches hold."""
+    key = registry_stay.c.facility_id.concat("|").concat(registry_stay.c.encounter_number)
+    query = select(registry_stay.c.box).distinct().join_from(registry_stay, file, file.c.encounter_key == key)
+    query = query.where(file.c.batch_id.in_(list(batch_ids)), file.c.state != WITHDRAWN, registry_stay.c.box != "")
+    return list(conn.scalars(query.order_by(registry_stay.c.box)))
 
 
 def _unique(rows: Sequence[RegistryRow], columns: tuple[str, ...], key: str) -> list[dict[str, str]]:
@@ -136,15 +181,18 @@ def _unique(rows: Sequence[RegistryRow], columns: tuple[str, ...], key: str) -> 
 
 
 def _upsert(conn: Connection, table: Table, facility: str, rows: Sequence[dict[str, str]]) -> int:
-    changed = 0
-    for start in range(0, len(rows), CHUNK):
-        statement = insert(table).values([row | {"facility_id": facility} for row in rows[start : start + CHUNK]])
-        key = [column.name for column in table.primary_key.columns]
-        new = {name: statement.excluded[name] for name in rows[0] if name not in key}
-        different = or_(*(table.c[name].is_distinct_from(value) for name, value in new.items()))
-        statement = statement.on_conflict_do_update(index_elements=key, set_=new, where=different)
-        changed += len(conn.execute(statement.returning(*table.primary_key.columns)).all())
-    return changed
+    """Rows inserted, or updated where they differ."""
+    if not rows:
+        return 0
+    statement = insert(table)
+    key = [column.name for column in table.primary_key.columns]
+    new = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    different = or_(*(table.c[name].is_distinct_from(value) for name, value in new.items()))
+    statement = statement.on_conflict_do_update(index_elements=key, set_=new, where=different)
+    written = conn.execute(
+        statement.returning(*table.primary_key.columns), [row | {"facility_id": facility} for row in rows]
+    )
+    return len(written.all())
 
 
 # Values that tell a person or a stay from all others, and the two that only support them.

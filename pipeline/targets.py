@@ -1,11 +1,14 @@
 """Before stage 0, pipeline.targets: named deadlines with their legal basis, and the director's decisions."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.scope import ScopeRule
 from pipeline.tables import decision, target
 from records.base import Frozen
 from records.errors import SohoaError
@@ -14,13 +17,15 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Target(Frozen):
-    """A named deadline. `scope`: which records it covers, as the decision words it."""
+    """A named deadline. `scope`: which records it covers, as the decision words it; `scope_rule`: as the registry
+    is asked for them."""
 
     target_id: str
     name: str
     legal_basis: str
     scope: str
     deadline: date
+    scope_rule: ScopeRule = ScopeRule()
 
 
 class Decision(Frozen):
@@ -34,7 +39,8 @@ class Decision(Frozen):
 
 def add_target(conn: Connection, added: Target) -> bool:
     """Write a target once; False when it was there already, SohoaError when another one has its id."""
-    return _add(conn, target, "target_id", added)
+    values = added.model_dump() | {"scope_rule": added.scope_rule.model_dump(mode="json")}
+    return _add(conn, target, "target_id", values)
 
 
 def list_targets(conn: Connection) -> list[Target]:
@@ -43,9 +49,17 @@ def list_targets(conn: Connection) -> list[Target]:
     return [Target(**{name: row[name] for name in Target.model_fields}) for row in rows]
 
 
+def find_target(conn: Connection, target_id: str) -> Target:
+    """One target; SohoaError when there is none of that id."""
+    found = next((t for t in list_targets(conn) if t.target_id == target_id), None)
+    if found is None:
+        raise SohoaError(f"There is no target '{target_id}'; list them with: sohoa target list")
+    return found
+
+
 def add_decision(conn: Connection, added: Decision) -> bool:
     """Write a decision once; False when it was there already, SohoaError when another one has its id."""
-    return _add(conn, decision, "decision_id", added)
+    return _add(conn, decision, "decision_id", added.model_dump())
 
 
 def list_decisions(conn: Connection) -> list[Decision]:
@@ -54,11 +68,10 @@ def list_decisions(conn: Connection) -> list[Decision]:
     return [Decision(**{name: row[name] for name in Decision.model_fields}) for row in rows]
 
 
-def _add(conn: Connection, table: Table, key: str, added: Frozen) -> bool:
-    values = added.model_dump()
+def _add(conn: Connection, table: Table, key: str, values: Mapping[str, Any]) -> bool:
     if not ID.fullmatch(values[key]):
         raise SohoaError(f"'{values[key]}' cannot be a {key}; use letters, digits, dots and hyphens, at most 64.")
-    statement = insert(table).values(values).on_conflict_do_nothing(index_elements=[key])
+    statement = insert(table).values(dict(values)).on_conflict_do_nothing(index_elements=[key])
     if conn.execute(statement.returning(table.c[key])).first():
         return True
     standing = conn.execute(select(table).where(table.c[key] == values[key])).mappings().one()

@@ -152,13 +152,15 @@ class Line(Frozen):
 class PageText(Frozen):
     """The text of one page in reading order. `engine` names the reader; 'text_layer' is the PDF's own.
 
-    `whole`: False where only its header was read, since nothing more is promised of such a page.
+    `whole`: False where only its header was read, since nothing more is promised of such a page. `fold`: where the
+    sheet is folded between two pages side by side, in pixels from the left; 0 for a single page.
     """
 
     page_id: str
     engine: str
     lines: tuple[Line, ...]
     whole: bool = True
+    fold: float = 0.0
 
     @property
     def text(self) -> str:

@@ -32,11 +32,20 @@ NEXT: dict[PageState, frozenset[PageState]] = {
             PageState.SEPARATOR,
             PageState.IN_REVIEW,
             PageState.RECEIVED,
+            PageState.SUPERSEDED,
         }
     ),
-    PageState.ASSEMBLED: frozenset({PageState.LOADED, PageState.IN_REVIEW, PageState.READ}),
+    PageState.ASSEMBLED: frozenset(
+        {
+            PageState.LOADED,
+            PageState.IN_REVIEW,
+            PageState.READ,
+            PageState.SUPERSEDED,
+        }
+    ),
     PageState.IN_REVIEW: frozenset(
         {
+            PageState.READ,
             PageState.ASSEMBLED,
             PageState.LOADED,
             PageState.BLANK,
@@ -47,7 +56,7 @@ NEXT: dict[PageState, frozenset[PageState]] = {
         }
     ),
     PageState.LOADED: frozenset({PageState.IN_REVIEW, PageState.SUPERSEDED, PageState.WITHDRAWN, PageState.RECEIVED}),
-    PageState.BLANK: frozenset({PageState.IN_REVIEW, PageState.WITHDRAWN, PageState.RECEIVED}),
+    PageState.BLANK: frozenset({PageState.IN_REVIEW, PageState.SUPERSEDED, PageState.WITHDRAWN, PageState.RECEIVED}),
     PageState.DUPLICATE: frozenset({PageState.IN_REVIEW, PageState.WITHDRAWN}),
     PageState.SEPARATOR: frozenset({PageState.WITHDRAWN}),
     PageState.QUARANTINED: frozenset({PageState.RECEIVED, PageState.SUPERSEDED, PageState.WITHDRAWN}),

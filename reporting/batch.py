@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, text
 from pipeline import ledger, registry
 from pipeline.database import engine, migrate
 from pipeline.settings import settings
-from pipeline.tables import batch, document, field_value, page, receipt
+from pipeline.tables import batch, document, field_value, page, receipt, registry_stay
 from records.document_types import document_types
 from records.quarantine import QUARANTINE
 
@@ -117,17 +117,18 @@ def _print_emr(out: Console, conn: Connection, batch_id: str) -> None:
 
 
 def _print_missing(out: Console, conn: Connection, batch_id: str) -> None:
+    """What the shelf lacks in the boxes from which this batch has files; in all of them while it has none."""
     facility = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
-    missing = registry.missing_files(conn, facility)
-    known = (
-        conn.scalar(text("SELECT count(*) FROM pipeline.registry_stay WHERE facility_id = :f"), {"f": facility}) or 0
-    )
+    boxes = registry.boxes_of(conn, [batch_id])
+    missing = registry.missing_files(conn, facility, boxes)
+    stays = select(func.count()).select_from(registry_stay).where(registry_stay.c.facility_id == facility)
+    known = conn.scalar(stays.where(registry_stay.c.box.in_(boxes)) if boxes else stays) or 0
     if not known:
         out.print("No registry is loaded; load it with: sohoa registry load FILE")
         return
-    out.print(
-        f"The registry knows {known} stays; {known - len(missing)} were found on the shelf, {len(missing)} were not:"
-    )
+    where = f" in box {', '.join(boxes)}" if boxes else ""
+    found = f"{known - len(missing)} were found on the shelf, {len(missing)} were not:"
+    out.print(f"The registry knows {known} stays{where}; {found}", highlight=False, markup=False)
     for stay in missing[:10]:
         out.print(
             f"  box {stay.box or '?'}: admission {stay.encounter_number}, archive {stay.archive_number or '-'}",

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, or_, select, text
 
 from pipeline.database import engine
 from pipeline.settings import settings
-from pipeline.tables import document, field_value, issue, page, page_text, receipt
+from pipeline.tables import document, field_value, file, issue, page, page_text, receipt
 from records.errors import SohoaError
 
 PROVENANCE = text(
@@ -17,17 +17,18 @@ PROVENANCE = text(
 
 
 def story(identifier: str) -> Iterator[str]:
-    """Lines about a page id, receipt id, scan id, document id or file path; SohoaError when nobody knows it."""
+    """Lines about a page, receipt, scan, document or file id or a file's path; SohoaError when nobody knows it."""
     with engine(settings()).connect() as conn:
         pages = _pages(conn, identifier)
         if not pages:
             raise SohoaError(
-                f"Nothing is known by '{identifier}'; give a page, receipt, document or scan id, or a path."
+                f"Nothing is known by '{identifier}'; give a page, receipt, document, file or scan id, or a path."
             )
         for row in pages:
             yield from _page_lines(conn, row)
         for document_id in dict.fromkeys(r["document_id"] for r in pages if r["document_id"]):
             yield from _document_lines(conn, document_id)
+        yield from _file_lines(conn, {r["document_id"] for r in pages})
 
 
 def _pages(conn: Connection, identifier: str) -> list[Any]:
@@ -39,6 +40,7 @@ def _pages(conn: Connection, identifier: str) -> list[Any]:
             or_(
                 page.c.page_id == identifier, page.c.receipt_id == identifier, page.c.document_id == identifier,
                 page.c.scan_id == identifier, receipt.c.path == identifier,
+                page.c.document_id.in_(select(document.c.document_id).where(document.c.file_id == identifier)),
             )
         )
         .order_by(page.c.batch_id, receipt.c.path, page.c.number)
@@ -71,3 +73,16 @@ def _document_lines(conn: Connection, document_id: str) -> Iterator[str]:
         yield f"  {value['field']}: {value['verdict']} by {rule}"
     for loaded in conn.execute(PROVENANCE, {"id": document_id}):
         yield f"  emr.{loaded.target_table}.{loaded.target_column} from {loaded.field}, checked by {loaded.checked}"
+
+
+def _file_lines(conn: Connection, document_ids: set[str | None]) -> Iterator[str]:
+    """The patient files of these documents: how long they are kept, which forms they lack."""
+    query = select(file).distinct().join(document, document.c.file_id == file.c.file_id)
+    query = query.where(document.c.document_id.in_([own for own in document_ids if own]))
+    for row in conn.execute(query.order_by(file.c.file_id)).mappings():
+        forms = row["forms"]
+        yield f"file {row['file_id']} (batch {row['batch_id']}): {row['state']}"
+        yield f"  kept as {row['retention'] or 'unknown'} until {row['retained_until'] or 'its end is known'}"
+        if forms.get("expected"):
+            lacking = ", ".join(forms["missing"]) or "none"
+            yield f"  {len(forms['expected'])} forms expected, missing: {lacking}"
