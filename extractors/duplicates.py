@@ -33,13 +33,14 @@ def may_be_same(one: PageImage, other: PageImage) -> bool:
     return (int(one.fingerprint, 16) ^ int(other.fingerprint, 16)).bit_count() <= NEAR_BITS
 
 
-def same_text(one: PageText, other: PageText) -> bool:
+def same_text(one: PageText, other: PageText, slips: int = 1) -> bool:
     """Every number alike, however the reader split it, in the same order; and nearly all text alike.
 
-    One number that was hardly legible on one of the sheets may differ: two results differ in more than one.
+    `slips`: so many numbers that were hardly legible on one of the sheets may differ. With one it is the same sheet,
+    for two results differ in more; with a few it may be, and a person says.
     """
     numbers, others = _numbers_in_order(one), _numbers_in_order(other)
-    if len(numbers) < FEWEST_NUMBERS or not _alike_but_for_one(numbers, others):
+    if len(numbers) < FEWEST_NUMBERS or not _alike_but_for(slips, numbers, others):
         return False
     a, b = ("".join(sorted(t.text.split())) for t in (one, other))
     return bool(Levenshtein.normalized_similarity(a, b) >= TEXT_ALIKE)
@@ -51,16 +52,14 @@ def _numbers_in_order(page: PageText) -> list[tuple[str, bool]]:
     return [(number, word.confidence >= LEGIBLE) for word in words for number in DIGITS.findall(word.text)]
 
 
-def _alike_but_for_one(numbers: list[tuple[str, bool]], others: list[tuple[str, bool]]) -> bool:
-    """The same digits in a row, but for one stretch at most, which is short and hardly legible on one side."""
+def _alike_but_for(slips: int, numbers: list[tuple[str, bool]], others: list[tuple[str, bool]]) -> bool:
+    """The same digits in a row, but for a few stretches, each short and hardly legible on one side."""
     one, other = ([(digit, sure) for number, sure in side for digit in number] for side in (numbers, others))
     matched = SequenceMatcher(None, [d for d, _ in one], [d for d, _ in other], autojunk=False)
     unlike = [(a, b, c, d) for kind, a, b, c, d in matched.get_opcodes() if kind != "equal"]
-    if not unlike:
-        return True
-    a, b, c, d = unlike[0]
-    doubtful = _is_doubtful(one, a, b) or _is_doubtful(other, c, d)
-    return len(unlike) == 1 and max(b - a, d - c) <= SHORT and doubtful
+    return len(unlike) <= slips and all(
+        max(b - a, d - c) <= SHORT and (_is_doubtful(one, a, b) or _is_doubtful(other, c, d)) for a, b, c, d in unlike
+    )
 
 
 def _is_doubtful(digits: list[tuple[str, bool]], first: int, end: int) -> bool:

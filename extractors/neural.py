@@ -31,7 +31,18 @@ TRIALS, TRIAL_WIDTH = 6, 10  # lines that are read both ways up; of their height
 # Kinds in hospital language, where a model of it may choose among tone marks; codes, numbers and names are not bent.
 LANGUAGE = frozenset({"text", "long_text", "department", "occupation", "outcome", "sex", "modality"})
 FIGURES = frozenset(
-    {"integer", "number", "reference", "strength", "phone", "personal_id", "insurance_card", "identifier", "icd10"}
+    {
+        "integer",
+        "number",
+        "measure",
+        "reference",
+        "strength",
+        "phone",
+        "personal_id",
+        "insurance_card",
+        "identifier",
+        "icd10",
+    }
 )
 SURE = 0.9  # a reading of a value that is as sure as this, and as the page's line had it, needs no second view
 MARGIN = 0.02  # of the page's long side: somewhat more than a row of ordinary print takes
@@ -171,8 +182,8 @@ def page_lines(image: Gray, rulings: Rulings, finder: LineFinder, top: int = 0, 
 
 def white_row(image: Gray, share: float) -> int:
     """The row with least ink about a share of the height, so that no line of text is cut; 0 and the height beyond."""
-    height: int = image.shape[0]
-    middle, reach = round(share * height), round(MARGIN * max(image.shape))
+    height, width = (int(side) for side in image.shape)
+    middle, reach = round(share * height), round(MARGIN * max(height, width))
     if middle <= reach or middle >= height - reach:
         return 0 if middle <= reach else height
     ink = np.count_nonzero(image[middle - reach : middle + reach] < INK, axis=1)

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from extractors import films
 from extractors.born_digital import text_layer
+from extractors.boxes import Boxes
 from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
-from extractors.fields import Found, find_fields
+from extractors.fields import BOXED, BoxReader, Found, find_fields, no_boxes
 from extractors.images import CleanPage, Gray, upright
 from extractors.ocr import peek_at
 from extractors.readers import Reader, ValueText, make_reader
 from extractors.rows import page_to_rows, text_height
-from extractors.separators import separator_code
+from extractors.separators import SeparatorLook, look_for_separator
+from extractors.spreads import fold_of
 from extractors.tables import Peek, find_tables, nothing_there
 from extractors.words import crop_of
 from extractors.writing import writing_detector
@@ -25,7 +27,7 @@ from records.documents import FieldReading, PageReading
 from records.errors import UnreadableScan
 from records.pages import Box, Line, MediaType, PageImage, PageText, Rulings, Word, Writing, around
 
-BLANK, SEPARATOR = "blank", "separator"
+BLANK, SEPARATOR, DOUBTFUL = "blank", "separator", "doubtful_separator"
 SMALLEST = 16  # pixels of a page's side
 HEADER = 0.38  # of a page's height: title, identity and numbers stand in it
 WHOLE = 2.0  # beyond the page's foot
@@ -62,13 +64,13 @@ def read_image(page_id: str, rgb: NDArray[Any], dpi: float, media_type: MediaTyp
         raise UnreadableScan("page_unreadable", f"{rgb.shape[1]} x {rgb.shape[0]} pixels")
     reader = warm_reader(reader_name)
     film = media_type is MediaType.DICOM or films.is_film(rgb)
-    code = "" if film else separator_code(rgb)
+    look = SeparatorLook() if film else look_for_separator(rgb)
     paper = films.as_paper(rgb) if film else rgb
-    turn = None if code else (lambda page: 0) if film else reader.turn
+    turn = None if look.code else (lambda page: 0) if film else reader.turn
     clean = upright(page_id, paper, dpi, turn, reader.long_side)
-    if code or (clean.image.blank and not film):
-        return _reading(clean.image, *_nothing_to_read(clean.image, reader.name, code), [], started)
-    text, kind = _text(page_id, clean, reader, films.FILM if film else "")
+    if look.code or (clean.image.blank and not film):
+        return _reading(clean.image, *_nothing_to_read(clean.image, reader.name, look.code), [], started)
+    text, kind = _text(page_id, clean, reader, films.FILM if film else DOUBTFUL if look.doubt else "")
     return _reading(clean.image, text, kind, _read_fields(text, kind, clean, reader), started)
 
 
@@ -96,12 +98,14 @@ def warm_reader(name: str) -> Reader:
 def _text(page_id: str, clean: CleanPage, reader: Reader, known_type: str) -> tuple[PageText, PageClass]:
     """The header's lines, and the page's others unless the header says whose page of an index-only form it is."""
     types, height = document_types(), clean.image.height_px
-    opened = reader.open(clean)
-    head = PageText(page_id=page_id, engine=reader.name, lines=opened.lines(0.0, HEADER), whole=False)
+    opened, fold = reader.open(clean), fold_of(clean.text)
+    head = PageText(page_id=page_id, engine=reader.name, lines=opened.lines(0.0, HEADER), whole=False, fold=fold)
     kind = classify(page_to_rows(head), height, types)
-    if not known_type and kind.titled and types[kind.document_type].index_only and _says_whose(head, kind, clean):
+    indexed = kind.titled and types[kind.document_type].index_only and not (known_type or fold)
+    if indexed and _says_whose(head, kind, clean):
         return head, kind
-    text = PageText(page_id=page_id, engine=reader.name, lines=(*head.lines, *opened.lines(HEADER, WHOLE)))
+    lines = (*head.lines, *opened.lines(HEADER, WHOLE))
+    text = PageText(page_id=page_id, engine=reader.name, lines=lines, fold=fold)
     known = PageClass(known_type, True, 100.0) if known_type else None
     return text, known or classify(page_to_rows(text), height, types)
 
@@ -124,12 +128,13 @@ def _reading(
 def _read_fields(text: PageText, kind: PageClass, clean: CleanPage, reader: Reader) -> list[FieldReading]:
     """Every value found on an image, cut from its label and read once more by itself."""
     em = text_height(text)
-    found = _found(text, kind, em, clean.rulings, partial(peek_at, clean.text, reader, em))
+    peek, boxes = partial(peek_at, clean.text, reader, em), Boxes(clean.gray, em, reader.read_crop)
+    found = _found(text, kind, em, clean.rulings, peek, boxes)
     readings = []
     for one in found:
         first = ValueText(one.raw, one.confidence)
         rows = [around([w.box for w in row]) for row in one.rows if row]
-        read = reader.read_value(clean, rows, one.kind, first) if one.raw else first
+        read = reader.read_value(clean, rows, one.kind, first) if one.raw and one.method != BOXED else first
         writing = _writing([crop_of(clean.text, row) for row in rows])
         readings.append(_field_reading(one, em, clean.image, text.engine, read, writing))
     return readings
@@ -146,13 +151,15 @@ def _writing(crops: list[Gray]) -> Writing:
     return Writing.STAMPED if mean[Writing.STAMPED] > 0.5 else Writing.PRINTED
 
 
-def _found(text: PageText, kind: PageClass, em: float, rulings: Rulings, peek: Peek) -> list[Found]:
+def _found(
+    text: PageText, kind: PageClass, em: float, rulings: Rulings, peek: Peek, boxes: BoxReader = no_boxes
+) -> list[Found]:
     """Cells of the form's tables, then its labelled fields on the rows outside them. `em`: see `text_height`."""
     rows, document_type = page_to_rows(text), document_types()[kind.document_type]
     tables = find_tables(rows, document_type, em, rulings, peek)
     inside = {i for table in tables for i in range(table.first, table.end)}
     outside = [row for i, row in enumerate(rows) if i not in inside]
-    return [f for table in tables for f in table.found] + find_fields(outside, document_type, em, rulings)
+    return [f for table in tables for f in table.found] + find_fields(outside, document_type, em, rulings, boxes)
 
 
 def _field_reading(

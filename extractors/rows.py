@@ -40,9 +40,16 @@ def fold(text: str) -> str:
 
 
 def page_to_rows(page: PageText) -> list[Row]:
-    """Rows of a page, top to bottom; leaders and specks dropped, glued labels ('NB:1476') split from their values."""
+    """Rows of a page, top to bottom; leaders and specks dropped, glued labels ('NB:1476') split from their values.
+
+    Of a folded sheet the rows left of the fold come first.
+    """
     segments = [s for line in page.lines if (s := _clean(line))]
-    em = letter_height(segments)
+    sides = [s for s in segments if s[0].box.left < page.fold], [s for s in segments if s[0].box.left >= page.fold]
+    return [row for side in sides for row in _rows(side, letter_height(segments))]
+
+
+def _rows(segments: list[list[Word]], em: float) -> list[Row]:
     rows: list[list[Word]] = []
     for segment in sorted(segments, key=lambda s: s[0].box.left):
         row = _row_left_of(segment, rows, em)

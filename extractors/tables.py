@@ -15,8 +15,11 @@ from records.document_types import ColumnSpec, DocumentType, TableSpec
 from records.pages import Box, Rulings, Word
 
 HEADING_LIKE = 0.8
+FLAG = re.compile(r"^\(?(?:H{1,2}|L{1,2}|[↑↓*])\)?$")
 INDEX = re.compile(r"^(\d{1,2})[.)]?$")
 Peek = Callable[[Box], Word | None]
+Heading = tuple[ColumnSpec, float, float]  # with its left and right end in pixels
+_Line = dict[str, list[list[Word]]]  # of a table: column -> its words, row by row
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,55 @@ def _blocks(rows: list[Row], spec: TableSpec, em: float) -> Table | None:
 
 
 def _grid(rows: list[Row], spec: TableSpec, em: float, rulings: Rulings, peek: Peek) -> Table | None:
-    """Rows under a line of headings, cut into columns by rulings or by the white between them."""
+    """Rows under a line of headings, cut into columns by rulings or by the white between them.
+
+    Where the headings stand twice on their line, two tables lie side by side: the left one's rows come first.
+    """
     for index, row in enumerate(rows):
-        headings = _headings(row, spec)
-        if len(headings) < 3 or spec.row_key not in {c.name for c, _, _ in headings}:
+        sides = [found for part in _sides(row, spec) if _makes_table(found := _headings(part, spec), spec)]
+        if not sides:
             continue
         end = _table_end(rows, index + 1, spec, em)
-        columns = _columns(_with_guessed(headings, row, spec), rows[index + 1 : end], rulings, row)
-        return Table(tuple(_grid_cells(rows[index + 1 : end], columns, spec, em, peek)), index, end)
+        body, whole = rows[index + 1 : end], [_with_guessed(side, row, spec) for side in sides]
+        columns = _columns([heading for side in whole for heading in side], body, rulings, row)
+        lines: list[_Line] = []
+        for side in whole:
+            own, columns = columns[: len(side)], columns[len(side) :]
+            part = [r for r in (_between(r, own, side is whole[0], not columns) for r in body) if r]
+            lines += _lines(part, own, spec, em, peek)
+        return Table(
+            tuple(_grid_cells(lines, spec, {c.name: c.kind for side in whole for c, _, _ in side})), index, end
+        )
     return None
 
 
-def _headings(row: Row, spec: TableSpec) -> list[tuple[ColumnSpec, float, float]]:
+def _sides(row: Row, spec: TableSpec) -> list[Row]:
+    """A line of headings cut before the heading of its first column where that stands there again."""
+    heads = _headings(row, spec)
+    again = [i for i, word in enumerate(row.words) if heads and word.box.left > heads[-1][1]]
+    if len(heads) < 3 or not again:
+        return [row]
+    first = [fold(h) for h in heads[0][0].headings]
+    for i in again:
+        for size in range(1, 5):
+            if fold("".join(w.text for w in row.words[i : i + size])) in first:
+                return [Row(row.words[:i]), *_sides(Row(row.words[i:]), spec)]
+    return [row]
+
+
+def _makes_table(headings: list[Heading], spec: TableSpec) -> bool:
+    return len(headings) >= 3 and spec.row_key in {column.name for column, _, _ in headings}
+
+
+def _between(row: Row, columns: list[_Column], first: bool, last: bool) -> Row | None:
+    """The words of a row that stand in these columns, which reach to the page's edge where no others lie beside."""
+    left = float("-inf") if first else columns[0].left
+    right = float("inf") if last else columns[-1].right
+    words = tuple(word for word in row.words if left <= _centre(word) < right)
+    return Row(words) if words else None
+
+
+def _headings(row: Row, spec: TableSpec) -> list[Heading]:
     """(column, left, right) of each heading on a row, longest wording first, none overlapping."""
     words = [fold(w.text) for w in row.words]
     hits = []
@@ -90,7 +130,7 @@ def _headings(row: Row, spec: TableSpec) -> list[tuple[ColumnSpec, float, float]
                     if like >= (HEADING_LIKE if len(anchor) > 4 else 1.0):
                         hits.append((len(anchor) * like, first, last, column))
     taken: set[int] = set()
-    kept: list[tuple[ColumnSpec, float, float]] = []
+    kept: list[Heading] = []
     for _, first, last, column in sorted(hits, key=lambda h: -h[0]):
         if not taken & set(range(first, last + 1)) and column.name not in {c.name for c, _, _ in kept}:
             taken |= set(range(first, last + 1))
@@ -98,9 +138,7 @@ def _headings(row: Row, spec: TableSpec) -> list[tuple[ColumnSpec, float, float]
     return sorted(kept, key=lambda h: h[1])
 
 
-def _with_guessed(
-    headings: list[tuple[ColumnSpec, float, float]], row: Row, spec: TableSpec
-) -> list[tuple[ColumnSpec, float, float]]:
+def _with_guessed(headings: list[Heading], row: Row, spec: TableSpec) -> list[Heading]:
     """A misread heading between two known ones is the one column that the form has between these."""
     order = [c.name for c in spec.columns]
     found = list(headings)
@@ -117,9 +155,7 @@ def _apart(one: Word, other: Word) -> bool:
     return other.box.left - one.box.right > 1.1 * one.box.height
 
 
-def _columns(
-    headings: list[tuple[ColumnSpec, float, float]], body: list[Row], rulings: Rulings, heading: Row
-) -> list[_Column]:
+def _columns(headings: list[Heading], body: list[Row], rulings: Rulings, heading: Row) -> list[_Column]:
     """Column borders between neighbouring headings: a ruling, else the widest white that no cell crosses."""
     lines = sorted(
         x for x, top, bottom in rulings if top < heading.box.bottom + heading.box.height and bottom > heading.box.bottom
@@ -163,9 +199,9 @@ def _begins(text: str, stop: str) -> bool:
     return Levenshtein.normalized_similarity(text[: len(stop)], stop) >= 0.8
 
 
-def _grid_cells(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, peek: Peek) -> list[Found]:
+def _lines(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, peek: Peek) -> list[_Line]:
     """Cells of all rows; a row without its own value but with text in the key column goes on from the row above."""
-    lines: list[dict[str, list[list[Word]]]] = []
+    lines: list[_Line] = []
     bottom = 0.0
     for row in body:
         cells = _cells_of(row, columns, spec, len(lines) + 1)
@@ -180,17 +216,35 @@ def _grid_cells(body: list[Row], columns: list[_Column], spec: TableSpec, em: fl
                 continue  # a section title, such as HUYẾT HỌC
             for name, words in cells.items():
                 lines[-1].setdefault(name, []).append(words)
-        elif not alone and sum(c.isalnum() for w in cells.get(spec.row_key, []) for c in w.text) >= 2:
+        elif not alone and (_has_key(cells, spec) or (len(names) > 2 and lines)):
             lines.append({name: [words] for name, words in (cells | _peeked(row, columns, names, em, peek)).items()})
         bottom = row.box.bottom
-    kinds: dict[str, str] = {c.spec.name: c.spec.kind for c in columns}
+    return lines
+
+
+def _has_key(cells: dict[str, list[Word]], spec: TableSpec) -> bool:
+    """Whether a row says what it is of; one that does not is for a person to complete."""
+    return sum(c.isalnum() for w in cells.get(spec.row_key, []) for c in w.text) >= 2
+
+
+def _grid_cells(lines: list[_Line], spec: TableSpec, kinds: dict[str, str]) -> list[Found]:
     return [
         part
         for index, line in enumerate(lines)
-        for name, wrapped in line.items()
+        for name, wrapped in _with_flag(line, kinds).items()
         if name != "index"
-        for part in _cell(spec, index, name, kinds[name], wrapped, kinds)
+        for part in _cell(spec, index, name, kinds.get(name, name), wrapped, kinds)
     ]
+
+
+def _with_flag(line: _Line, kinds: dict[str, str]) -> _Line:
+    """A flag printed beside the number, in the number's own column, becomes a cell of its own."""
+    words = line.get("value", [[]])[0]
+    at = next((i for i in (-1, 0) if len(words) > 1 and FLAG.match(words[i].text)), None)
+    if kinds.get("value") != "number" or "flag" in line or at is None:
+        return line
+    rest = words[:-1] if at else words[1:]
+    return line | {"value": [rest, *line["value"][1:]], "flag": [[words[at]]]}
 
 
 def _cells_of(row: Row, columns: list[_Column], spec: TableSpec, number: int) -> dict[str, list[Word]]:

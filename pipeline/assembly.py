@@ -9,15 +9,27 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from extractors.page_numbers import PageNumber, printed_number
 from records.base import Frozen
 from records.document_types import DocumentType
 from records.documents import Document, FieldReading, FieldValue, Issue, PageReading, ValidatedDocument, Verdict
-from transformers.identity import IdentityState, PageIdentity, guard, page_identity
+from transformers.identity import PLACED, IdentityState, PageIdentity, file_identity, guard, page_identity
 from transformers.values import readings_to_values
 from validation.verdicts import THRESHOLDS, validate
 
 OTHER = "other"
-FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
+FOREIGN, NO_IDENTITY, MISSING_PAGE = "foreign_patient", "no_identity", "missing_page"
+LACKING = "Trang này in số {printed} nhưng hồ sơ không có trang {lacks}; hãy tìm tờ còn thiếu hoặc quét lại."
+COMPARE = "Hãy so với ảnh trang và bìa hồ sơ rồi chuyển trang hoặc xác nhận."
+CALLED = {  # identity field -> what an officer calls it
+    "patient.name": "họ tên",
+    "patient.birth_date": "ngày sinh",
+    "patient.id": "mã người bệnh",
+    "encounter.number": "số vào viện",
+    "patient.insurance_number": "số thẻ BHYT",
+    "patient.national_id": "số định danh",
+    "encounter.archive_number": "số lưu trữ",
+}
 AHEAD = ("patient.insurance_valid_to",)  # days that may lie after the document's own
 ROW = re.compile(r"^(\w+)\[(\d+)\]\.(\w+)$")
 
@@ -25,12 +37,14 @@ ROW = re.compile(r"^(\w+)\[(\d+)\]\.(\w+)$")
 class FilePage(Frozen):
     """A page of a file, in file order, neither blank nor a duplicate.
 
-    `follows`: the page before it in the scan is of this file too, nothing between them is missing.
+    `follows`: the page before it in the scan is of this file too, nothing between them is missing. `place_id`: the
+    page whose place a rescan took, so that the document stays the same one.
     """
 
     page_id: str
     reading: PageReading
     follows: bool = True
+    place_id: str = ""
 
 
 class AssembledFile(Frozen):
@@ -43,6 +57,11 @@ class AssembledFile(Frozen):
     held: bool
     page_issues: dict[str, tuple[Issue, ...]]
 
+    def asking(self, issues: Mapping[str, tuple[Issue, ...]], *, stops: bool = False) -> "AssembledFile":
+        """The file with more issues, by page id; `stops`: nothing of it is loaded before an officer has decided."""
+        both = {page: self.page_issues.get(page, ()) + issues.get(page, ()) for page in {*self.page_issues, *issues}}
+        return self.model_copy(update={"page_issues": both, "held": self.held or stops})
+
 
 def assemble_file(
     file_id: str,
@@ -51,9 +70,13 @@ def assemble_file(
     registry: Mapping[str, str],
     icd10_path: Path | None = None,
     thresholds: Mapping[str, float] = THRESHOLDS,
+    ruled: Collection[str] = (),
 ) -> AssembledFile:
-    """Documents of one file with their verdicts. `registry`: field -> what the hospital's list says of this file."""
-    identity = guard([_identity_of(p, types) for p in pages], registry)
+    """Documents of one file with their verdicts. `registry`: field -> what the hospital's list says of this file;
+    `ruled`: pages of which an officer has said that they are this file's."""
+    whose = [_identity_of(p, types) for p in pages]
+    identity = guard(whose, registry, ruled)
+    placed = {p for p, state in identity.items() if state in PLACED}
     ours = {p for p, state in identity.items() if state is not IdentityState.CONFLICT}
     groups = group_pages(pages, ours)
     values = {group[0].page_id: document_values(group, types) for group in groups}
@@ -62,15 +85,18 @@ def assemble_file(
     for group in groups:
         kind = types[group_type(group)]
         own = values[group[0].page_id]
-        witnesses = witnesses_of(kind, {p.page_id for p in group}, values, ours, registry)
+        witnesses = witnesses_of(kind, {p.page_id for p in group}, values, placed, registry)
         document = _document(file_id, group, kind, own)
         settled = told if group[0].page_id in ours else {}
         judged = validate(document, own, kind, witnesses, thresholds, settled=settled, icd10_path=icd10_path)
         judged = judged if group[0].page_id in ours else _stopped(judged)
         documents.append(judged)
-        if group[0].page_id in ours:
+        if group[0].page_id in placed:
             told |= {f: v for f, v in _accepted_facts(judged, kind).items() if f not in told}
-    issues = {p: _identity_issues(state) for p, state in identity.items() if _identity_issues(state)}
+    expected = file_identity(whose, registry)
+    issues = {p.page_id: asked for p in whose if (asked := _identity_issues(p, expected, identity[p.page_id]))}
+    lacking = missing_pages(groups)
+    issues |= {p: issues.get(p, ()) + more for p, more in lacking.items()}
     held = IdentityState.CONFLICT in identity.values()
     facts = told | {f: registry[f] for f in registry if f in ("patient.id", "encounter.number")}
     return AssembledFile(
@@ -81,7 +107,7 @@ def assemble_file(
 def _identity_of(page: FilePage, types: Mapping[str, DocumentType]) -> PageIdentity:
     """What this page alone says of its patient, whatever document it is put into."""
     values = readings_to_values(page.reading.readings, types[page.reading.document_type])
-    return page_identity(page.page_id, values, page.follows)
+    return page_identity(page.page_id, values, page.reading.titled, page.follows)
 
 
 def group_pages(pages: Sequence[FilePage], ours: Collection[str] | None = None) -> list[list[FilePage]]:
@@ -101,8 +127,33 @@ def group_pages(pages: Sequence[FilePage], ours: Collection[str] | None = None) 
 
 
 def _goes_on(group: Sequence[FilePage], page: FilePage) -> bool:
-    """Whether a page without a title may belong to the form before it."""
-    return page.follows and not page.reading.titled and page.reading.document_type in (OTHER, group_type(group))
+    """Whether a page without a title may belong to the form before it; where both print their numbers, by these."""
+    if page.reading.titled or page.reading.document_type not in (OTHER, group_type(group)):
+        return False
+    one, other = printed_number(group[-1].reading.text), printed_number(page.reading.text)
+    if other is None:
+        return page.follows
+    return one == other.before or (one is None and page.follows and other.number > 1)
+
+
+def missing_pages(groups: Sequence[Sequence[FilePage]]) -> dict[str, tuple[Issue, ...]]:
+    """Pages that print their number where the file lacks the one before or behind, by page id."""
+    printed = [[printed_number(page.reading.text) for page in group] for group in groups]
+    there = {number for group in printed for number in group if number}
+    found: dict[str, tuple[Issue, ...]] = {}
+    for group, numbers in zip(groups, printed, strict=True):
+        for i, (page, number) in enumerate(zip(group, numbers, strict=True), start=1):
+            if number and (lacks := _lacking(number, there, goes_on=i < len(group))):
+                message = LACKING.format(printed=f"{number.number}/{number.total}", lacks=lacks)
+                found[page.page_id] = (Issue(check=MISSING_PAGE, field="", message=message),)
+    return found
+
+
+def _lacking(number: PageNumber, there: Collection[PageNumber], *, goes_on: bool) -> int:
+    """Which neighbour of a page is not there, 0 when none; `goes_on`: a page of its form without number follows."""
+    if number.number > 1 and number.before not in there:
+        return number.number - 1
+    return 0 if number.number == number.total or goes_on or number.after in there else number.number + 1
 
 
 def group_type(group: Sequence[FilePage]) -> str:
@@ -126,11 +177,12 @@ def witnesses_of(
     kind: DocumentType,
     page_ids: set[str],
     values: Mapping[str, Sequence[FieldValue]],
-    ours: set[str],
+    placed: set[str],
     registry: Mapping[str, str],
 ) -> dict[str, list[tuple[str, str]]]:
-    """field -> (normal form, where) from the file's other documents and the registry, foreign pages left out.
+    """field -> (normal form, where) from the file's other documents and the registry.
 
+    Only pages that are surely of this file witness: one in doubt may be a twin's.
     Only facts of the file repeat; a specimen number or a day of issue may differ from form to form.
     """
     facts = {spec.name for spec in kind.fields if spec.fact}
@@ -138,7 +190,7 @@ def witnesses_of(
     for found in values.values():
         for value in found:
             page_id = value.reading.page_id
-            if value.field in facts and page_id in ours - page_ids and not value.problem:
+            if value.field in facts and page_id in placed - page_ids and not value.problem:
                 seen.setdefault(value.field, []).append((value.value, page_id))
     return {field: _majority(found) for field, found in seen.items()}
 
@@ -172,16 +224,27 @@ def _stopped(judged: ValidatedDocument) -> ValidatedDocument:
     return judged.model_copy(update={"values": values, "verdict": Verdict.REVIEW})
 
 
-def _identity_issues(state: IdentityState) -> tuple[Issue, ...]:
+def _identity_issues(page: PageIdentity, expected: Mapping[str, str], state: IdentityState) -> tuple[Issue, ...]:
+    """What an officer is asked of a page that the guard lets not pass, with what it says and what the file says."""
+    if state in PLACED:
+        return ()
     if state is IdentityState.CONFLICT:
-        message = (
-            "Trang này dường như của người bệnh khác; hãy so tên và số với bìa hồ sơ rồi chuyển trang hoặc xác nhận."
-        )
+        message = f"Trang này dường như của người bệnh khác: {_both_sides(page.evidence, expected)}. {COMPARE}"
         return (Issue(check=FOREIGN, field="patient.name", message=message),)
-    if state is IdentityState.UNKNOWN:
+    if page.evidence:
+        message = f"Chưa chắc trang này thuộc hồ sơ: {_both_sides(page.evidence, expected)}. {COMPARE}"
+    else:
         message = "Trang không có thông tin người bệnh đọc được; hãy xem ảnh và xác nhận trang thuộc hồ sơ nào."
-        return (Issue(check=NO_IDENTITY, field="", message=message),)
-    return ()
+    return (Issue(check=NO_IDENTITY, field="", message=message),)
+
+
+def _both_sides(evidence: Mapping[str, str], expected: Mapping[str, str]) -> str:
+    """'trang ghi họ tên “A”, số vào viện “1”; hồ sơ ghi họ tên “B”, số vào viện “2”'"""
+    page, file = (
+        ", ".join(f"{called} “{said[field]}”" for field, called in CALLED.items() if field in evidence)
+        for said in (evidence, expected)
+    )
+    return f"trang ghi {page}; hồ sơ ghi {file}"
 
 
 def edition_on(kind: DocumentType, values: Sequence[FieldValue]) -> str:
@@ -194,7 +257,7 @@ def edition_on(kind: DocumentType, values: Sequence[FieldValue]) -> str:
 
 def _document(file_id: str, group: Sequence[FilePage], kind: DocumentType, values: Sequence[FieldValue]) -> Document:
     page_ids = tuple(p.page_id for p in group)
-    key = hashlib.sha256("\0".join(page_ids).encode()).hexdigest()[:32]
+    key = hashlib.sha256("\0".join(p.place_id or p.page_id for p in group).encode()).hexdigest()[:32]
     return Document(
         document_id=key, file_id=file_id, document_type=kind.id, edition=edition_on(kind, values), page_ids=page_ids
     )

@@ -62,10 +62,11 @@ def _store_tasks(conn: Connection, batch_id: str, validated: ValidatedDocument) 
         conn.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_={"reason": reason}))
 
 
-def note_issues(conn: Connection, batch_id: str, found: AssembledFile) -> None:
+def note_issues(conn: Connection, batch_id: str, found: AssembledFile, page_ids: Sequence[str]) -> None:
+    """Write what the checks found in a file, in place of what they found before in it. `page_ids`: all its pages."""
     ids = [v.document.document_id for v in found.documents]
     conn.execute(delete(issue).where(issue.c.batch_id == batch_id, issue.c.document_id.in_(ids)))
-    conn.execute(delete(issue).where(issue.c.batch_id == batch_id, issue.c.page_id.in_(list(found.identity))))
+    conn.execute(delete(issue).where(issue.c.batch_id == batch_id, issue.c.page_id.in_(page_ids)))
     rows = [
         _issue_row(batch_id, v.document.document_id, v.document.page_ids[0], i)
         for v in found.documents

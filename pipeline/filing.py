@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
@@ -13,15 +11,17 @@ from extractors.duplicates import may_be_same, same_text
 from loaders.context import natural_key
 from pipeline import ledger, registry
 from pipeline.assembly import AssembledFile, FilePage, assemble_file
+from pipeline.boundaries import Part, ReadPage, in_reading_order, parts_of
 from pipeline.children import Workers
 from pipeline.database import engine
 from pipeline.documents import decided_documents, note_issues, store_document
 from pipeline.reading import PageJob, PairJob, compare_job
 from pipeline.settings import settings
-from pipeline.tables import batch, document, file, page, page_text, receipt, scan
+from pipeline.standing import file_standing
+from pipeline.tables import batch, document, expected_file, file, page, page_ruling, page_text, receipt, scan
 from records.document_types import document_types
-from records.documents import PageReading
-from records.pages import MediaType
+from records.documents import Issue, PageReading
+from records.pages import Boundary, MediaType
 from records.states import IN_PROGRESS, PageState
 from transformers.identity import EVIDENCE
 from transformers.values import readings_to_values
@@ -29,83 +29,146 @@ from validation.verdicts import THRESHOLDS, UNPROVEN
 
 log = structlog.get_logger()
 SET_ASIDE = {"blank": PageState.BLANK, "separator": PageState.SEPARATOR}  # what a page is read as -> where it rests
+DOUBTFUL_SLIPS = 4  # numbers that differ, none of them legible on both sheets
+MAYBE_DOUBLE = "maybe_duplicate"
+DOUBLE = "Có vẻ là bản quét lại của trang {number} ({path}) nhưng vài số đọc không rõ; hãy so hai trang."
 DEMO = "DEMO"  # the only facility whose thresholds may rest on synthetic pages
 ID_FACTS = (*EVIDENCE, "encounter.admitted_at", "encounter.discharged_at")
 IN_FILE = (PageState.READ, PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW)
 
 
-class ReadPage(NamedTuple):
-    """A page of a file with its ledger row and what was read."""
-
-    row: RowMapping
-    reading: PageReading
-
-
 def assemble_batch(batch_id: str, children: Workers) -> int:
-    """Assemble every file of the batch that has read pages and none left to read; documents of the batch in all."""
+    """Assemble every file of the batch that has newly read pages; documents of the batch in all.
+
+    Where separators bound files, all waits until every page is read: the next one may be a separator.
+    """
     with engine(settings(), "pipeline").connect() as conn:
-        facility = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
-        boundary = conn.scalars(select(batch.c.boundary).where(batch.c.batch_id == batch_id)).one()
-        pages = _pages(conn, batch_id)
-    for label, group in groupby(pages, key=lambda p: _file_label(p.row["path"], boundary)):
-        found = list(group)
-        if any(p.row["state"] == PageState.READ.value for p in found):
-            _assemble(batch_id, facility, label, found, children)
-    with engine(settings(), "pipeline").connect() as conn:
+        row = conn.execute(select(batch).where(batch.c.batch_id == batch_id)).mappings().one()
+        facility, boundary = row["facility_id"], Boundary(row["boundary"])
+        unread = ledger.counts(conn, batch_id).get(batch_id, {}).get(PageState.RECEIVED.value, 0)
+        pages = [] if unread and boundary is Boundary.SEPARATOR else _pages(conn, batch_id)
+        boxes = registry.known_boxes(conn, facility) if boundary is Boundary.SEPARATOR else set()
+    parts = parts_of(pages, boundary, boxes)
+    for part in parts:
+        if any(p.state is PageState.READ for p in part.pages):
+            _assemble(batch_id, facility, part, children)
+    with engine(settings(), "pipeline").begin() as conn:
+        if pages:
+            _drop_emptied(conn, batch_id, labels=[part.label for part in parts])
         return conn.scalar(select(func.count()).select_from(document).where(document.c.batch_id == batch_id)) or 0
 
 
-def _assemble(batch_id: str, facility: str, label: str, pages: list[ReadPage], children: Workers) -> None:
+def _drop_emptied(conn: Connection, batch_id: str, labels: Sequence[str]) -> None:
+    """Remove files whose pages an officer has all placed elsewhere."""
+    has_document = select(document.c.document_id).where(document.c.file_id == file.c.file_id).exists()
+    conn.execute(delete(file).where(file.c.batch_id == batch_id, file.c.label.not_in(labels), ~has_document))
+
+
+def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> None:
     """One file: blank, separator and doubled sheets set aside, the rest put together, all in one transaction."""
-    apart = [p for p in pages if p.reading.document_type in SET_ASIDE]
-    doubled = _doubled([p for p in pages if p not in apart], children)
-    kept = [p for p in pages if p not in apart and p.row["page_id"] not in doubled]
-    file_id = hashlib.sha256(f"{batch_id}\0{label}".encode()).hexdigest()[:24]
+    apart = [p for p in part.pages if p.reading.document_type in SET_ASIDE or p.state in SET_ASIDE.values()]
+    present = [p for p in part.pages if p not in apart and p.state is not PageState.DUPLICATE]
+    doubled, perhaps = _doubled(present, children)
+    kept = [p for p in present if p.page_id not in doubled]
+    file_id = hashlib.sha256(f"{batch_id}\0{part.label}".encode()).hexdigest()[:24]
     with engine(settings(), "pipeline").begin() as conn:
-        for p in apart:
-            ledger.move(conn, p.row["page_id"], PageState(p.row["state"]), SET_ASIDE[p.reading.document_type])
-        for page_id, first in doubled.items():
-            ledger.move(conn, page_id, PageState.READ, PageState.DUPLICATE, duplicate_of=first)
-        known = _known(conn, facility, kept)
+        _set_aside(conn, apart, doubled)
+        _supersede(conn, part.pages)
+        known = _known(conn, facility, kept, _expected(conn, batch_id, part))
         icd10 = settings().home / "codes" / "icd10.csv"
-        in_order = _in_order(pages, kept)
+        ruled = {p.page_id for p in kept if p.ruled}
+        in_order = _in_order(part.pages, kept)
         proven = THRESHOLDS if facility == DEMO else UNPROVEN
-        found = assemble_file(file_id, in_order, document_types(), known, icd10 if icd10.exists() else None, proven)
-        _store_file(conn, batch_id, facility, label, pages[0].row["receipt_id"], found)
+        found = assemble_file(
+            file_id, in_order, document_types(), known, icd10 if icd10.exists() else None, proven, ruled
+        )
+        found = found.asking(part.issues, stops=part.stops).asking(_proposals(perhaps))
+        _store_file(conn, batch_id, facility, part.label, part.pages[0].row["receipt_id"], found)
         settled = decided_documents(conn, batch_id)
         for validated in found.documents:
             if validated.document.document_id not in settled:
                 store_document(conn, batch_id, validated)
-        note_issues(conn, batch_id, found)
+        note_issues(conn, batch_id, found, [p.page_id for p in part.pages])
         _move_pages(conn, kept, found)
+
+
+def _set_aside(conn: Connection, apart: Sequence[ReadPage], doubled: Mapping[str, str]) -> None:
+    for p in apart:
+        if p.state is PageState.READ:
+            ledger.move(conn, p.page_id, p.state, SET_ASIDE[p.reading.document_type])
+    for page_id, first in doubled.items():
+        ledger.move(conn, page_id, PageState.READ, PageState.DUPLICATE, duplicate_of=first)
+
+
+def _supersede(conn: Connection, pages: Sequence[ReadPage]) -> None:
+    """The pages whose place these have taken come to rest."""
+    replaced = [p.row["replaces"] for p in pages if p.row["replaces"]]
+    query = select(page.c.page_id, page.c.state).where(page.c.page_id.in_(replaced))
+    for page_id, state in conn.execute(query.where(page.c.state != PageState.SUPERSEDED.value)).all():
+        ledger.move(conn, page_id, PageState(state), PageState.SUPERSEDED)
+
+
+def _expected(conn: Connection, batch_id: str, part: Part) -> tuple[str, str]:
+    """Admission and patient number that the separator or the vendor's index tells of a file, '' each when neither."""
+    if part.separator:
+        return part.separator.encounter_number, ""
+    own = (expected_file.c.batch_id == batch_id) & (expected_file.c.label == part.label)
+    row = conn.execute(select(expected_file.c.encounter_number, expected_file.c.patient_id).where(own)).one_or_none()
+    return (row.encounter_number, row.patient_id) if row else ("", "")
 
 
 def _in_order(pages: Sequence[ReadPage], kept: Sequence[ReadPage]) -> list[FilePage]:
     """The pages kept, each told whether the one before it in its scan was read too (blank and doubled ones were)."""
-    read = {(p.row["receipt_id"], p.row["number"]) for p in pages}
+    read = {p.place[1:] for p in pages}
     return [
         FilePage(
-            page_id=p.row["page_id"],
+            page_id=p.page_id,
             reading=p.reading,
-            follows=(p.row["receipt_id"], p.row["number"] - 1) in read,
+            follows=(p.place[1], p.place[2] - 1) in read,
+            place_id=p.first_id,
         )
         for p in kept
     ]
 
 
 def _pages(conn: Connection, batch_id: str) -> list[ReadPage]:
-    """Read pages of the batch by file and number, those that earlier runs assembled among them."""
+    """Read pages of the batch in reading order, those that earlier runs put in their place among them.
+
+    A rescan stands where the page lay that it replaces, which is left out.
+    """
     query = (
         select(page, receipt.c.path, scan.c.media_type, page_text.c.image, page_text.c.text, page_text.c.readings,
-               page_text.c.document_type, page_text.c.title, page_text.c.type_score, page_text.c.seconds)
+               page_text.c.document_type, page_text.c.title, page_text.c.type_score, page_text.c.seconds,
+               page_ruling.c.label.label("ruled"))
         .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
         .join(scan, scan.c.scan_id == page.c.scan_id)
         .join(page_text, page_text.c.page_id == page.c.page_id)
+        .outerjoin(page_ruling, page_ruling.c.page_id == page.c.page_id)
         .where(page.c.batch_id == batch_id,
-               page.c.state.in_([s.value for s in IN_FILE]))
-        .order_by(receipt.c.path, page.c.receipt_id, page.c.number)
+               page.c.state.in_([s.value for s in (*IN_FILE, *SET_ASIDE.values(), PageState.DUPLICATE)]))
     )  # fmt: skip
-    return [ReadPage(row, _reading(row)) for row in conn.execute(query).mappings()]
+    rows = conn.execute(query).mappings().all()
+    places = _places(conn, batch_id)
+    replaced = {row["replaces"] for row in rows}
+    found = []
+    for row in rows:
+        if row["page_id"] not in replaced:
+            first = _first(row["page_id"], places)
+            found.append(ReadPage(row, _reading(row), first, places[first][1], row["ruled"] or ""))
+    return sorted(found, key=lambda p: in_reading_order(p.place))
+
+
+def _places(conn: Connection, batch_id: str) -> dict[str, tuple[str, tuple[str, str, int]]]:
+    """page id -> (the page it replaces or '', where it was handed in)."""
+    query = select(page.c.page_id, page.c.replaces, receipt.c.path, receipt.c.receipt_id, page.c.number)
+    joined = query.join(receipt, receipt.c.receipt_id == page.c.receipt_id).where(page.c.batch_id == batch_id)
+    return {row.page_id: (row.replaces or "", (row.path, row.receipt_id, row.number)) for row in conn.execute(joined)}
+
+
+def _first(page_id: str, places: Mapping[str, tuple[str, tuple[str, str, int]]]) -> str:
+    """The page that was handed in first where this one stands now."""
+    replaced = places[page_id][0]
+    return _first(replaced, places) if replaced else page_id
 
 
 def _reading(row: RowMapping) -> PageReading:
@@ -115,46 +178,66 @@ def _reading(row: RowMapping) -> PageReading:
     )  # fmt: skip
 
 
-def _file_label(path: str, boundary: str) -> str:
-    """What one patient file is called: its scan, or its folder."""
-    return path.rpartition("/")[0] or "." if boundary == "folder" else path
-
-
-def _doubled(pages: Sequence[ReadPage], children: Workers) -> dict[str, str]:
-    """page id -> the page of which it is a second scan: numbers, text and picture alike.
+def _doubled(pages: Sequence[ReadPage], children: Workers) -> tuple[dict[str, str], dict[str, ReadPage]]:
+    """Pages that are second scans, by their originals' ids: numbers, text and picture alike. And pages that may be,
+    by what they may repeat: all is alike but for a few numbers that were hardly legible.
 
     Of two sheets the one that came to rest first, else the one that lies first, is the original.
     """
-    new = [p for p in pages if p.row["state"] == PageState.READ.value]
-    old = [p for p in pages if p.row["state"] != PageState.READ.value]
-    pairs = [
-        PairJob(_job(first), _geometry(first), _job(later), _geometry(later), headers=not first.reading.text.whole)
+    new = [p for p in pages if p.state is PageState.READ]
+    old = [p for p in pages if p.state is not PageState.READ]
+    pairs = {
+        PairJob(_job(first), _geometry(first), _job(later), _geometry(later), headers=not first.reading.text.whole):
+        (first, later)
         for i, later in enumerate(new)
         for first in (*old, *new[:i])
         if _look_alike(first, later)
-    ]
+    }  # fmt: skip
     found: dict[str, str] = {}
+    perhaps: dict[str, ReadPage] = {}
     for pair, same in children.map(compare_job, pairs):
-        if same is True and pair.one.page_id not in found:
-            found.setdefault(pair.other.page_id, pair.one.page_id)
-    return found
+        first, later = pairs[pair]
+        if same is not True or first.page_id in found:
+            continue
+        if same_text(first.reading.text, later.reading.text):
+            found.setdefault(later.page_id, first.page_id)
+        else:
+            perhaps.setdefault(later.page_id, first)
+    return found, perhaps
 
 
 def _look_alike(one: ReadPage, other: ReadPage) -> bool:
     """Whether two pages deserve that their pixels are compared."""
-    return may_be_same(one.reading.image, other.reading.image) and same_text(one.reading.text, other.reading.text)
+    same = same_text(one.reading.text, other.reading.text, slips=DOUBTFUL_SLIPS)
+    return same and may_be_same(one.reading.image, other.reading.image)
+
+
+def _proposals(perhaps: Mapping[str, ReadPage]) -> dict[str, tuple[Issue, ...]]:
+    """What an officer is asked about pages that may be second scans; nothing is set aside for it."""
+    return {
+        page_id: (Issue(check=MAYBE_DOUBLE, field="", message=DOUBLE.format(path=p.place[0], number=p.place[2])),)
+        for page_id, p in perhaps.items()
+    }
 
 
 def _job(p: ReadPage) -> PageJob:
-    return PageJob(p.row["page_id"], p.row["scan_id"], MediaType(p.row["media_type"]), p.row["number"])
+    return PageJob(p.page_id, p.row["scan_id"], MediaType(p.row["media_type"]), p.row["number"])
 
 
 def _geometry(p: ReadPage) -> str:
     return p.reading.image.model_dump_json()
 
 
-def _known(conn: Connection, facility: str, pages: Sequence[ReadPage]) -> dict[str, str]:
-    """What the registry says of this file, when two of the values read on it find the same stay."""
+def _known(
+    conn: Connection, facility: str, pages: Sequence[ReadPage], expected: tuple[str, str] = ("", "")
+) -> dict[str, str]:
+    """What the registry says of this file: of the stay that the separator or the index names, else of the one that two
+    of the values read on it find. `expected`: admission and patient number, themselves witnesses of what is read.
+    """
+    if any(expected):
+        named = dict(zip(("encounter.number", "patient.id"), expected, strict=True))
+        said = registry.witnesses_for(conn, facility, *(number or None for number in expected))
+        return said | {field: number for field, number in named.items() if number}
     types = document_types()
     votes: dict[str, dict[str, int]] = {}
     for p in pages:
@@ -175,7 +258,7 @@ def _store_file(
         "patient_key": natural_key(facility, found.file_id, found.facts.get("patient.id", "")),
         "encounter_key": natural_key(facility, found.file_id, found.facts.get("encounter.number", "")),
         "facts": found.facts | {"identity": {p: str(s) for p, s in found.identity.items()}},
-    }  # fmt: skip
+    } | file_standing(conn, facility, found.documents, found.identity, found.facts)  # fmt: skip
     statement = upsert(file).values(file_id=found.file_id, **row)
     conn.execute(statement.on_conflict_do_update(index_elements=["file_id"], set_=row))
     gone = [v.document.document_id for v in found.documents]
@@ -186,8 +269,8 @@ def _move_pages(conn: Connection, pages: Sequence[ReadPage], found: AssembledFil
     """Pages to `assembled`; of a stopped file, and pages that nobody can place, to review."""
     owner = {p: v.document.document_id for v in found.documents for p in v.document.page_ids}
     for p in pages:
-        page_id = p.row["page_id"]
-        if p.row["state"] != PageState.READ.value:
+        page_id = p.page_id
+        if p.state is not PageState.READ:
             continue
         waits = found.held or str(found.identity[page_id]) == "unknown"
         new = PageState.IN_REVIEW if waits else PageState.ASSEMBLED

@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline import steps
 from pipeline.children import Workers
 from pipeline.database import engine, migrate
+from pipeline.document_types import check_document_types
 from pipeline.result import batch_result
 from pipeline.settings import settings
+from records.document_types import document_types
 from records.errors import SohoaError
 from records.pages import Batch, Boundary
 
@@ -21,8 +23,6 @@ BATCH_ID = re.compile(r"^[\w.-]{1,120}$")
 
 def wanted_batch(folder: Path, batch_id: str = "", facility: str = "", boundary: Boundary = Boundary.SCAN) -> Batch:
     """The batch of a folder; its id defaults to the folder's name and 8 hex digits of its absolute path."""
-    if boundary is Boundary.SEPARATOR:
-        raise SohoaError("Separator sheets are not read yet; use --file-boundary scan or folder.")
     if not folder.is_dir():
         raise SohoaError(f"{folder} is not a folder; give the folder that holds the scans.")
     whole = folder.expanduser().resolve()
@@ -34,9 +34,10 @@ def wanted_batch(folder: Path, batch_id: str = "", facility: str = "", boundary:
 
 
 def make_ready() -> None:
-    """Check what the readers need and bring the database up to date, before anything is taken in."""
+    """Check forms and what the readers need, and bring the database up to date, before anything is taken in."""
     from extractors.ocr import check_languages
 
+    check_document_types(document_types())
     check_languages()
     migrate(settings())
 

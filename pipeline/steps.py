@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from extractors.intake import find_scans, read_scan, relative_name
 from pipeline import documents, filing, ledger
+from pipeline.box_index import read_index, store_index
 from pipeline.children import Workers
 from pipeline.database import engine
 from pipeline.reading import Inspected, PageJob, inspect_file, read_job
@@ -44,8 +45,10 @@ def receive(wanted: Batch, workers: Workers | None = None) -> Received:
     """Take the folder's scans into the store and the ledger, each with its receipt; given before, it stays as it is."""
     folder = Path(wanted.folder)
     paths, skipped = find_scans(folder)
+    index = read_index(folder)
     with engine(settings(), "pipeline").begin() as conn:
         ledger.open_batch(conn, wanted)
+        store_index(conn, wanted.batch_id, index, wanted.boundary)
     new = 0
     with _workers(workers) as children:
         inspected_files = _inspected(children, paths)

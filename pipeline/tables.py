@@ -46,6 +46,7 @@ facility = Table("facility", metadata, _key("facility_id"), _text("name"))
 target = Table(
     "target", metadata, _key("target_id"), _text("name"), _text("legal_basis", EMPTY), _text("scope", EMPTY),
     Column("deadline", Date, nullable=False), _at("created_at"),
+    Column("scope_rule", JSONB, nullable=False, server_default=text("'{}'")),
 )  # fmt: skip
 
 decision = Table(
@@ -76,7 +77,13 @@ page = Table(
     _text("reason", EMPTY), Column("duplicate_of", Text), Column("document_id", Text), Column("lease_owner", Text),
     _at("lease_until", null=True), Column("token", BigInteger, nullable=False, server_default=text("0")),
     _at("updated_at"), UniqueConstraint("receipt_id", "number"), Index("page_batch_state", "batch_id", "state"),
-    Index("page_document", "document_id"), Index("page_scan", "scan_id"),
+    _to("replaces", "page.page_id", null=True), Index("page_document", "document_id"), Index("page_scan", "scan_id"),
+    Index("page_replaces", "replaces", unique=True, postgresql_where=text("replaces IS NOT NULL")),
+)  # fmt: skip
+
+page_ruling = Table(
+    "page_ruling", metadata, _to("page_id", "page.page_id", primary_key=True), _text("label"), _text("ruled_by"),
+    _text("reason"), _at("ruled_at"),
 )  # fmt: skip
 
 page_count = Table(
@@ -102,7 +109,15 @@ file = Table(
     "file", metadata, _key("file_id"), _to("batch_id", "batch.batch_id"),
     _to("receipt_id", "receipt.receipt_id", null=True), _text("label"), _text("state", text("'open'")),
     Column("patient_key", Text), Column("encounter_key", Text),
-    Column("facts", JSONB, nullable=False, server_default=text("'{}'")), Index("file_batch", "batch_id"),
+    Column("facts", JSONB, nullable=False, server_default=text("'{}'")), _text("retention", EMPTY),
+    Column("retained_until", Date), Column("forms", JSONB, nullable=False, server_default=text("'{}'")),
+    Index("file_batch", "batch_id"), Index("file_encounter", "encounter_key"), Index("file_patient", "patient_key"),
+)  # fmt: skip
+
+expected_file = Table(
+    "expected_file", metadata, _to("batch_id", "batch.batch_id", primary_key=True), _key("label"),
+    _text("encounter_number", EMPTY), _text("patient_id", EMPTY),
+    Column("sheets", Integer, nullable=False, server_default=text("0")), CheckConstraint("sheets >= 0"),
 )  # fmt: skip
 
 document = Table(
@@ -146,13 +161,16 @@ registry_patient = Table(
     "registry_patient", metadata, _to("facility_id", "facility.facility_id", primary_key=True), _key("patient_id"),
     _text("name"), _text("birth_date", EMPTY), _text("sex", EMPTY), _text("insurance_number", EMPTY),
     _text("national_id", EMPTY), _text("address", EMPTY), _text("phone", EMPTY),
+    Index("registry_patient_national", "facility_id", "national_id"),
+    Index("registry_patient_insurance", "facility_id", "insurance_number"),
 )  # fmt: skip
 
 registry_stay = Table(
     "registry_stay", metadata, _to("facility_id", "facility.facility_id", primary_key=True),
     _key("encounter_number"), _text("patient_id"), _text("archive_number", EMPTY), _text("admitted_at", EMPTY),
     _text("discharged_at", EMPTY), _text("department", EMPTY), _text("main_code", EMPTY), _text("box", EMPTY),
-    Index("registry_stay_patient", "facility_id", "patient_id"),
+    _text("outcome", EMPTY), _text("shelf", EMPTY), Index("registry_stay_patient", "facility_id", "patient_id"),
+    Index("registry_stay_box", "facility_id", "box"), Index("registry_stay_archive", "facility_id", "archive_number"),
 )  # fmt: skip
 
 event = Table(

@@ -77,8 +77,9 @@ def test_two_pages_of_one_document_are_no_two_witnesses():
 
 
 def test_the_witness_of_another_value_sends_both_to_review():
+    stay = {"encounter.number": "19.005521"}
     slip = CUC | {"patient.id": "14003729"}
-    first, second = assembled(("lab_report", CUC), ("prescription", slip)).documents
+    first, second = assembled(("lab_report", CUC | stay), ("prescription", slip | stay)).documents
     assert {verdicts(d)["patient.id"] for d in (first, second)} == {(Verdict.REVIEW, "check:witness_disagrees")}
     assert verdicts(first)["patient.name"] == (Verdict.ACCEPT, "witness")
 
@@ -158,10 +159,65 @@ def test_a_page_of_another_patient_holds_the_file_and_says_so():
     assert not {"1", "2"} & set(found.page_issues)
 
 
-def test_the_message_about_a_page_of_another_patient_names_nobody():
+def test_the_officer_is_told_what_the_page_says_and_what_the_file_says():
     found = assembled(("discharge_letter", CUC), ("lab_report", CUC), ("prescription", BINH))
-    message = found.page_issues["3"][0].message
-    assert message and not any(value in message for value in (*CUC.values(), *BINH.values()))
+    assert found.page_issues["3"][0].message == (
+        "Trang này dường như của người bệnh khác: "
+        "trang ghi họ tên “TRẦN VĂN BÌNH”, mã người bệnh “99118822”; "
+        "hồ sơ ghi họ tên “LÊ THỊ CÚC”, mã người bệnh “14003728”. "
+        "Hãy so với ảnh trang và bìa hồ sơ rồi chuyển trang hoặc xác nhận."
+    )
+
+
+def test_both_sides_are_told_of_a_page_in_doubt_too():
+    twin = {"patient.name": "LÊ THỊ CỤC"}
+    found = assembled(("discharge_letter", CUC), ("lab_report", CUC), ("prescription", twin))
+    (issue,) = found.page_issues["3"]
+    assert (issue.check, found.held) == ("no_identity", False)
+    assert "trang ghi họ tên “LÊ THỊ CỤC”; hồ sơ ghi họ tên “LÊ THỊ CÚC”" in issue.message
+
+
+def test_a_birth_date_that_agrees_is_told_on_both_sides_and_is_not_enough():
+    found = assembled(("discharge_letter", {"patient.birth_date": "01/09/1960"}))
+    assert "trang ghi ngày sinh “1960-09-01”; hồ sơ ghi ngày sinh “1960-09-01”" in found.page_issues["1"][0].message
+
+
+def test_pages_in_doubt_bear_no_witness_and_settle_no_fact():
+    twin = {"patient.name": "LÊ THỊ CỤC", "patient.id": "14003729", "patient.phone": "0912345678"}
+    found = assembled(
+        ("discharge_letter", twin), ("lab_report", CUC), ("prescription", twin), ("surgery_report", CUC), registry=CUC
+    )
+    assert [str(state) for state in found.identity.values()] == ["unknown", "confirmed", "unknown", "confirmed"]
+    assert verdicts(found.documents[0])["patient.phone"][1] != "witness"
+    assert found.facts == CUC
+
+
+def test_a_twin_s_name_that_no_list_knows_is_not_drawn_to_the_patient_s():
+    thoa = {"patient.name": "LÊ THỊ THOA"}
+    found = assembled(
+        ("discharge_letter", thoa), ("lab_report", thoa), ("prescription", {"patient.name": "LÊ THỊ THÒA"})
+    )
+    assert str(found.identity["3"]) == "unknown"
+
+
+@pytest.mark.parametrize("read", [{}, {"patient.name": "CÚC"}], ids=["nothing read", "nothing that can be parsed"])
+def test_a_form_that_should_say_whose_it_is_and_does_not_is_never_inherited(read):
+    found = assembled(("discharge_letter", CUC), ("lab_report", CUC), ("prescription", read))
+    assert str(found.identity["3"]) == "unknown"
+
+
+def test_a_page_without_title_and_name_behind_a_page_of_the_file_is_inherited():
+    found = assembled(("discharge_letter", CUC), ("lab_report", CUC), ("lab_report", {}, False))
+    assert str(found.identity["3"]) == "inherited"
+
+
+def test_pages_behind_one_that_an_officer_has_placed_are_inherited():
+    pages = file_pages(("discharge_letter", CUC), ("prescription", {}), ("other", {}, False))
+    states = [assemble_file("file", pages, TYPES, {}, ruled=ruled).identity for ruled in ((), ("2",))]
+    assert [[str(state) for state in found.values()] for found in states] == [
+        ["confirmed", "unknown", "unknown"],
+        ["confirmed", "confirmed", "inherited"],
+    ]
 
 
 def test_nothing_of_a_foreign_page_is_accepted():

@@ -181,3 +181,20 @@ def test_code_lists_are_complete_and_dated():
     assert "02" not in codes_on("provinces", "2025-07-01")
     with pytest.raises(SohoaError, match="no_such_list"):
         rows("no_such_list")
+
+
+def cells(**read):
+    box = PageBox(left=0, top=0, right=1, bottom=1)
+    how = {"confidence": 0.9, "page_id": "p", "box": box, "engine": "e", "method": "table"}
+    names = {field.replace("__", "."): raw for field, raw in read.items()}
+    return [
+        FieldValue(reading=FieldReading(field=f"results[{f}", raw=v, **how), kind="text", value=v)
+        for f, v in names.items()
+    ]
+
+
+def test_all_cells_of_a_row_without_its_name_wait_for_a_person():
+    read = cells(**{"0].test": "WBC", "0].value": "12.5", "1].value": "4.51", "1].unit": "T/L"})
+    issues = document_issues(read, document_types()["lab_report"])
+    nameless = [i.field for i in issues if i.check == "row_without_name"]
+    assert nameless == ["results[1].unit", "results[1].value"]

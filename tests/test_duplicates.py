@@ -113,6 +113,33 @@ def test_two_results_exchanged_make_another_sheet():
     assert not same_text(text_of(MONDAY), text_of(MONDAY, a=("12,5", "x"), b=("4,51", "12,5"), c=("x", "4,51")))
 
 
+# Two blood counts of one patient, two days apart.
+
+SPECIMEN = "Mã bệnh phẩm: 190312"
+COUNT = [*HEAD, SPECIMEN, "Bạch cầu    12,5 G/L", "Hồng cầu    4,51 T/L", "Hemoglobin  130 g/L", "Ngày 12/03/2019"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "day": ("12/03/2019", "14/03/2019"),
+            "count": ("12,5", "9,8"),
+            "red": ("4,51", "4,48"),
+            "iron": ("130", "128"),
+        },
+        {"day": ("12/03/2019", "14/03/2019"), "specimen": ("190312", "190314")},
+        {"day": ("12/03/2019", "14/03/2019")},
+        {"specimen": ("190312", "190314")},
+    ],
+    ids=["other results", "the same results, day and specimen differ", "only the day", "only the specimen"],
+)
+def test_two_blood_counts_two_days_apart_are_no_duplicates(changes):
+    first_count, second_count = text_of(COUNT), text_of(COUNT, **changes)
+    assert not same_text(first_count, second_count)
+    assert not same_text(second_count, first_count)
+
+
 # The picture.
 
 
@@ -122,6 +149,16 @@ def test_the_ink_of_a_sheet_scanned_again_covers_the_first():
 
 def test_a_sheet_scanned_again_upside_down_is_the_same():
     assert same_picture(first(), scanned(tuple(MONDAY), turn=180, shift=4, noise=2))
+
+
+def test_a_sheet_scanned_again_in_black_and_white_and_saved_poorly_is_the_same():
+    _, pixels = scanned(tuple(MONDAY), degrees=-0.5, shift=7, noise=3)
+    black = np.where(cv2.GaussianBlur(pixels, (0, 0), 1.0) < 150, 0, 255).astype(np.uint8)
+    _, saved = cv2.imencode(".jpg", black, [cv2.IMWRITE_JPEG_QUALITY, 30])
+    poor = cv2.imdecode(saved, cv2.IMREAD_COLOR)
+    other = upright("p", poor, 120, lambda _: 0).image, poor
+    assert may_be_same(first()[0], other[0])
+    assert same_picture(first(), other)
 
 
 def test_another_sheet_of_the_same_form_is_another_picture():
@@ -171,7 +208,9 @@ def test_a_digit_more_in_a_legible_number_is_another_result():
 
 def test_two_numbers_that_were_hardly_legible_may_not_differ():
     misread = text_of(MONDAY, one=("4,51", "4,81"), two=("12,5", "12,6"))
-    assert not same_text(text_of(MONDAY), doubted(doubted(misread, "4,81"), "12,6"))
+    both = doubted(doubted(misread, "4,81"), "12,6")
+    assert not same_text(text_of(MONDAY), both)
+    assert same_text(text_of(MONDAY), both, slips=2), "a person is asked"
 
 
 # Pages of which only the header was read.

@@ -20,9 +20,9 @@ import zxingcpp
 from PIL import Image
 from sqlalchemy import create_engine, text
 
-from extractors.separators import with_check
 from pipeline import database
 from pipeline.settings import Settings
+from records.separators import with_check
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "sample_scans"
@@ -207,6 +207,39 @@ def test_a_separator_sheet_rests_as_one_and_belongs_to_no_document(first, emr):
 def test_every_page_that_was_read_tells_by_which_engine(first):
     engines = {p["file"]: p["engine"].split(" ")[0] for p in read(first[1])["pages"]}
     assert {file: engine for file, engine in engines.items() if engine} == ENGINES
+
+
+WITHOUT_MODELS = """
+from pathlib import Path
+from extractors import models
+models.open_borrowed.__defaults__ = models.check_borrowed.__defaults__ = (Path("/nowhere"),)
+"""
+
+
+@pytest.fixture
+def without_models(tmp_path):
+    """Environment of a program that finds none of the models that others made; a folder with one scan."""
+    folder = tmp_path / "one"
+    folder.mkdir()
+    shutil.copy(SAMPLES / "forms" / "imaging_report_dotted_scan.jpg", folder)
+    rest(folder)
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(WITHOUT_MODELS, encoding="utf-8")
+    return folder, {"PYTHONPATH": str(tmp_path / "path")}
+
+
+@pytest.mark.slow
+def test_without_its_models_a_run_reads_by_tesseract_where_it_may_and_says_so_else_it_refuses(
+    home, emr, without_models, tmp_path
+):
+    folder, path = without_models
+    given, result = command(folder, tmp_path / "result.json", "no-models"), tmp_path / "result.json"
+    how = {"capture_output": True, "text": True, "timeout": 300}
+    refused = subprocess.run(given, env=environment(home, SOHOA_READER="neural", **path), **how)
+    assert refused.returncode == 2 and "run ./run setup" in refused.stderr and not result.exists()
+    done = subprocess.run(given, env=environment(home, SOHOA_READER="auto", **path), **how)
+    (page,) = read(result)["pages"]
+    assert done.returncode == 0 and page["engine"].startswith("tesseract") and page["fields"]
 
 
 @pytest.mark.slow

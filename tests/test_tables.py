@@ -143,6 +143,36 @@ def test_a_section_title_inside_a_table_belongs_to_no_test():
     assert cells_on(art)["results[0].test"] == "Máu lắng"
 
 
+BESIDE = """
+    Tên xét nghiệm   Kết quả   Đơn vị   CSBT          Tên xét nghiệm   Kết quả   Đơn vị   CSBT
+    WBC              12,5      G/L      4,0 - 10,0    Glucose          5,1       mmol/L   3,9 - 6,4
+    RBC              4,51      T/L      3,8 - 5,8     Urê              6,2       mmol/L   2,5 - 7,5
+    HGB              130       g/L      120 - 160
+"""
+
+
+def test_of_two_tables_side_by_side_the_left_ones_rows_come_first():
+    cells = cells_on(BESIDE)
+    assert [cells[f"results[{i}].test"] for i in range(5)] == ["WBC", "RBC", "HGB", "Glucose", "Urê"]
+    assert row(cells, 2) == {"test": "HGB", "value": "130", "unit": "g/L", "reference": "120 - 160"}
+    assert row(cells, 4) == {"test": "Urê", "value": "6,2", "unit": "mmol/L", "reference": "2,5 - 7,5"}
+
+
+@pytest.mark.parametrize("flag", ["H", "(H)", "LL", "↑", "↓", "*"])
+def test_a_flag_beside_the_number_in_its_column_is_a_cell_of_its_own(flag):
+    art = f"""
+    Xét nghiệm                        Kết quả       Đơn vị       Trị số tham chiếu
+    Hồng cầu                          4,51 {flag}       T/L            3,8 - 5,8
+    """
+    assert row(cells_on(art), 0)["value"] == "4,51" and row(cells_on(art), 0)["flag"] == flag
+
+
+def test_a_row_whose_name_was_not_read_stays_a_row():
+    cells = cells_on(RULED.replace("RBC", "   "))
+    assert row(cells, 1) == {"value": "4,51", "unit": "T/L", "reference": "3,8 - 5,8"}
+    assert row(cells, 2)["test"] == "HGB"
+
+
 def test_a_lone_flag_that_the_page_reader_missed_is_read_by_a_peek_into_its_cell():
     page, looked_at = sheet(RULED), []
 
