@@ -13,10 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.cost import cost_table, measure_cost, readings, samples, worker_table
 from bench.growth import SIZES, WORKERS, growth_figures, growth_table, measure_growth
 from bench.lines import LINE_READERS, agreement_table, compare_lines, lines_table, values_in
+from bench.mixup import CLEAN, FILES, RENDERED, measure_mixup, mixup_tables
+from bench.mixup import NOTE as MIXUP_NOTE
 from bench.pages import BenchPage, folder_pages, readable, sample_pages, spread
 from bench.peers import compare, peers_figures, peers_table
 from bench.readers import BY_DEFAULT, READERS
 from bench.score import score_table
+from bench.separators import measure_separators, separators_table, steps
 from records.base import Frozen
 from records.errors import SohoaError
 
@@ -38,6 +41,11 @@ COST_NOTE = (
     "Mean CPU seconds from the file to checked values in a warm worker; a class of one or two pages is read three "
     "times or more. Duplicate: a sheet's second scan, right after its first. Drawn: no sample scan is of this class."
 )
+SEPARATORS_NOTE = (
+    "Sheets as `sohoa separators` prints them, at 200 dpi 3 degrees askew, blurred, grainy, as JPEG of quality 50, "
+    "upside down. Ordinary pages are these as scanned, then degraded alike, until there are 100. CPU: of the look for "
+    "a separator alone, one thread."
+)
 GROWTH_NOTE = "Pages are repeated to these numbers. CPU and pages/s include the start of every worker."
 
 
@@ -51,6 +59,7 @@ class Wanted(Frozen):
     readers: tuple[str, ...]
     limit: int
     sizes: tuple[int, ...]
+    rendered: int
 
 
 def main(
@@ -63,21 +72,25 @@ def main(
     limit: Annotated[int, typer.Option(help="How many pages, spread over the folder.")] = SUBSET,
     reader: Annotated[list[str] | None, typer.Option(help=f"Of pages: {', '.join(READERS)}; may be repeated.")] = None,
     only: Annotated[
-        Literal["pages", "lines", "cost", "growth"] | None, typer.Option(help="One part; else all but growth.")
+        Literal["pages", "lines", "cost", "separators", "mixup", "growth"] | None,
+        typer.Option(help="One part; else all but mixup and growth."),
     ] = None,
     growth: Annotated[bool, typer.Option("--growth", help="Also 1 and 2 workers on many pages: many minutes.")] = False,
     size: Annotated[list[int] | None, typer.Option(help="Pages of --growth, may be repeated; else 50 and 500.")] = None,
+    rendered: Annotated[int, typer.Option(help="Files of --only mixup that are drawn and read.")] = RENDERED,
 ) -> None:
     """Read the same pages with sohoa and its peers, then single lines with several line readers, and compare.
 
-    Then what a page of each class costs; and, only where asked for, how cost grows with workers and pages.
+    Then what a page of each class costs and whether separators are read; and, only where asked for, how cost grows
+    with workers and pages.
     """
-    parts = [only] if only else ["pages", "lines", "cost", *(["growth"] if growth else [])]
+    parts = [only] if only else ["pages", "lines", "cost", "separators", *(["growth"] if growth else [])]
     try:
         found = folder_pages(pages, truth) if pages else sample_pages()
         wanted = Wanted(
             found=tuple(found), chosen=tuple(spread(readable(found), 0 if everything else limit)), folder=pages,
             one_truth=truth is not None, readers=_chosen(reader), limit=limit, sizes=tuple(size or SIZES),
+            rendered=rendered,
         )  # fmt: skip
         figures = {part: PARTS[part](wanted, Console()) for part in parts}
     except SohoaError as error:
@@ -127,6 +140,26 @@ def _cost(wanted: Wanted, console: Console) -> Any:
     return cost.model_dump(mode="json")
 
 
+def _separators(wanted: Wanted, console: Console) -> Any:
+    """Printed sheets as poorly scanned as they come, and pages that are none."""
+    with tempfile.TemporaryDirectory(prefix="sohoa-bench-") as folder, _bar() as bar:
+        task = bar.add_task("separators", total=steps())
+        rows = measure_separators(wanted.found, Path(folder), lambda: bar.advance(task))
+    console.print(separators_table(rows))
+    console.print(SEPARATORS_NOTE, style="dim", highlight=False)
+    return [row.model_dump(mode="json") for row in rows]
+
+
+def _mixup(wanted: Wanted, console: Console) -> Any:
+    """Pages of other patients in generated files; the pages of --pages have no part in it."""
+    with _bar() as bar:
+        task = bar.add_task("mix-up", total=FILES + CLEAN + FILES // 4 + CLEAN // 4 + wanted.rendered)
+        parts = measure_mixup(FILES, CLEAN, wanted.rendered, progress=lambda: bar.advance(task))
+    console.print(mixup_tables(parts))
+    console.print(MIXUP_NOTE, style="dim", highlight=False)
+    return [part.model_dump(mode="json") for part in parts]
+
+
 def _growth(wanted: Wanted, console: Console) -> Any:
     """One and two workers on every size."""
     with _bar() as bar:
@@ -144,6 +177,8 @@ PARTS: dict[str, Callable[[Wanted, Console], Any]] = {
     "pages": _pages,
     "lines": _lines,
     "cost": _cost,
+    "separators": _separators,
+    "mixup": _mixup,
     "growth": _growth,
 }
 

@@ -4,15 +4,17 @@ Identity is a gate, not a score: a page that contradicts its file stops the file
 (one or two misread letters are no contradiction) but never folds two people into one.
 """
 
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from rapidfuzz.distance import Levenshtein
 
 from records.base import Frozen
 from records.documents import FieldValue
-from transformers.text import folded
+from transformers.choices import parse_person_name
+from transformers.text import TONES, folded
 
 NAME, BIRTH = "patient.name", "patient.birth_date"
 NUMBERS = (
@@ -36,42 +38,62 @@ class IdentityState(StrEnum):
     UNKNOWN = "unknown"
 
 
+PLACED = (IdentityState.CONFIRMED, IdentityState.INHERITED)  # the page is this file's
+
+
 class PageIdentity(Frozen):
     """Identity evidence of one page: field -> normal form, only what could be parsed.
 
-    `follows`: the page before it in the scan is of the same file, nothing between them is missing.
+    `silent`: the page is no form's first and no identity field was found on it, so that nothing can speak against the
+    pages before it. `follows`: the page before it in the scan is of the same file, nothing between them is missing.
     """
 
     page_id: str
     evidence: dict[str, str]
+    silent: bool
     follows: bool = True
 
 
-def page_identity(page_id: str, values: Sequence[FieldValue], follows: bool = True) -> PageIdentity:
-    """The evidence among a page's own values."""
-    found = {v.field: v.value for v in values if v.field in EVIDENCE and not v.problem and v.value}
-    return PageIdentity(page_id=page_id, evidence=found, follows=follows)
+def page_identity(page_id: str, values: Sequence[FieldValue], titled: bool, follows: bool = True) -> PageIdentity:
+    """The evidence among a page's own values. `titled`: it bears a form's title, and so should say whose it is."""
+    told = [v for v in values if v.field in EVIDENCE]
+    evidence = {v.field: _as_written(v) for v in told if v.value and not v.problem}
+    return PageIdentity(page_id=page_id, evidence=evidence, silent=not told and not titled, follows=follows)
 
 
-def guard(pages: Sequence[PageIdentity], registry: Mapping[str, str] | None = None) -> dict[str, IdentityState]:
-    """The state of each page, in file order. `registry`: what the hospital's list says of this file, if anything."""
+def _as_written(value: FieldValue) -> str:
+    """The normal form, but a name before it was drawn to listed syllables: the list would make THOA of a THÒA."""
+    return parse_person_name(value.reading.raw) if value.field == NAME else value.value
+
+
+def guard(
+    pages: Sequence[PageIdentity], registry: Mapping[str, str] | None = None, ruled: Collection[str] = ()
+) -> dict[str, IdentityState]:
+    """The state of each page, in file order. `registry`: what the hospital's list says of this file, if anything.
+
+    `ruled`: pages of which an officer has said that they are this file's; silent ones behind them are too.
+    """
     expected = file_identity(pages, registry or {})
     states: dict[str, IdentityState] = {}
     before = IdentityState.UNKNOWN
     for page in pages:
-        state = page_state(page.evidence, expected)
-        run = page.follows and before in (IdentityState.CONFIRMED, IdentityState.INHERITED)
-        if state is IdentityState.UNKNOWN and run and not page.evidence:
+        state = IdentityState.CONFIRMED if page.page_id in ruled else page_state(page.evidence, expected)
+        if state is IdentityState.UNKNOWN and page.silent and page.follows and before in PLACED:
             state = IdentityState.INHERITED
         states[page.page_id] = before = state
     return states
 
 
 def file_identity(pages: Sequence[PageIdentity], registry: Mapping[str, str]) -> dict[str, str]:
-    """What the file says of its patient: the registry's word, else what most pages carry, the first on a tie."""
+    """What the file says of its patient: the registry's word, else what most pages carry, the first on a tie.
+
+    Birth date and numbers come from pages that bear the name so told, if any: they are one person's, never two's.
+    """
     told: dict[str, str] = {}
     for field in EVIDENCE:
-        seen = [p.evidence[field] for p in pages if field in p.evidence]
+        bearers = [p.evidence for p in pages if field in p.evidence]
+        nearest = max((_name(e, told) for e in bearers), default=0)
+        seen = [e[field] for e in bearers if _name(e, told) == nearest]
         if registry.get(field):
             told[field] = registry[field]
         elif seen:
@@ -80,27 +102,54 @@ def file_identity(pages: Sequence[PageIdentity], registry: Mapping[str, str]) ->
 
 
 def page_state(evidence: Mapping[str, str], expected: Mapping[str, str]) -> IdentityState:
-    """Confirmed by a number or name that agrees; conflict when what disagrees outweighs it; else unknown."""
-    numbers = [compare_numbers(evidence[f], expected[f]) for f in NUMBERS if f in evidence and f in expected]
-    name = compare_names(evidence[NAME], expected[NAME]) if NAME in evidence and NAME in expected else 0
-    birth = _compare_births(evidence.get(BIRTH, ""), expected.get(BIRTH, ""))
-    against = numbers.count(-1)
-    if name < 0 and against or against >= 2 or (birth < 0 and (against or name < 0)):
+    """Confirmed by what agrees to the letter and nothing outweighs; conflict where another is told; else unknown.
+
+    What is only near supports nothing: it may be a slip of reading, a twin, or the number given out next.
+    """
+    numbers = Counter(compare_numbers(evidence[f], expected[f]) for f in NUMBERS if f in evidence and f in expected)
+    name = _name(evidence, expected)
+    birth = compare_births(evidence.get(BIRTH, ""), expected.get(BIRTH, ""))
+    if _another_person(numbers, name, birth):
         return IdentityState.CONFLICT
-    if 1 in numbers:
-        return IdentityState.CONFIRMED
-    same_name = NAME in evidence and folded(evidence[NAME]) == folded(expected.get(NAME, ""))
-    if name < 0 or (against and not same_name):
-        return IdentityState.CONFLICT
-    # A near name with a near number may be a twin; the same name with another number a namesake.
-    sound = not against and birth >= 0 and (same_name or (name > 0 and not numbers))
+    if name > 0:
+        sound = numbers[1] > 0 or (not numbers[-1] and birth >= (1 if numbers[0] else 0))
+    else:
+        sound = numbers[1] > 1 or (numbers[1] > 0 and numbers.total() == 1 and name == 0 and birth >= 0)
     return IdentityState.CONFIRMED if sound else IdentityState.UNKNOWN
+
+
+def _name(evidence: Mapping[str, str], expected: Mapping[str, str]) -> int:
+    """1 spelled alike, -1 another name, 0 near or not told."""
+    one, other = evidence.get(NAME, ""), expected.get(NAME, "")
+    if not one or not other:
+        return 0
+    return 1 if same_spelling(one, other) else min(0, compare_names(one, other))
+
+
+def _another_person(numbers: Counter[int], name: int, birth: int) -> bool:
+    """Two things that disagree, or one that nothing on the page speaks against; or all numbers of several only near."""
+    if numbers[0] > 1 and not numbers[1]:
+        return True
+    if numbers[-1] > 1 or (numbers[-1] and name < 0) or (birth < 0 and (numbers[-1] or name < 0)):
+        return True
+    return not numbers[1] and (name < 0 or (numbers[-1] > 0 and name == 0))
 
 
 def compare_names(one: str, other: str) -> int:
     """1 the same but for slips of reading, -1 another name, 0 cannot tell."""
     like = Levenshtein.normalized_similarity(folded(one), folded(other))
     return 1 if like >= SAME_NAME else -1 if like < OTHER_NAME else 0
+
+
+def same_spelling(one: str, other: str) -> bool:
+    """Letter by letter and mark by mark, wherever a syllable's tone is written: HOÀ is HÒA, CÚC is not CỤC."""
+    return _syllables(one) == _syllables(other)
+
+
+def _syllables(name: str) -> list[tuple[str, str]]:
+    """Each syllable without its tone, and the tone."""
+    parts = unicodedata.normalize("NFD", name.upper()).split()
+    return [(part.translate(TONES), "".join(c for c in part if ord(c) in TONES)) for part in parts]
 
 
 def compare_numbers(one: str, other: str) -> int:
@@ -112,7 +161,7 @@ def compare_numbers(one: str, other: str) -> int:
     return 1 if a == b else 0 if Levenshtein.distance(a, b) <= slips else -1
 
 
-def _compare_births(one: str, other: str) -> int:
+def compare_births(one: str, other: str) -> int:
     """1 the same as far as both go, -1 another year, 0 cannot tell."""
     if not one or not other:
         return 0
