@@ -147,6 +147,7 @@ def _provenance_row(placed: Placed, validated: ValidatedDocument, context: LoadC
         "value": judged.value.value,
         "raw": reading.raw,
         "page_id": reading.page_id,
+        "identity_status": next(p.identity_status for p in context.pages if p.page_id == reading.page_id),
         "box": reading.box.model_dump(),
         "engine": reading.engine,
         "method": reading.method,

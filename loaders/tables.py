@@ -154,6 +154,7 @@ provenance = Table(
     Column("value", Text, nullable=False),
     Column("raw", Text, nullable=False),
     Column("page_id", Text, nullable=False),
+    Column("identity_status", Text, nullable=False, server_default="confirmed", comment="of the page: see the guard"),
     Column("box", JSONB, nullable=False, comment="fractions of the page as it lies in the file"),
     Column("engine", Text, nullable=False),
     Column("method", Text, nullable=False),

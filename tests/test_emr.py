@@ -249,6 +249,16 @@ def test_a_new_revision_replaces_what_the_earlier_one_wrote(conn):
     assert [r["revision"] for r in rows(conn, "load_receipt")] == [1, 2]
 
 
+def test_a_value_of_an_inherited_page_says_so_in_its_row(conn):
+    pages = context(("p1", "p2"))
+    second = pages.pages[1].model_copy(update={"identity_status": "inherited"})
+    values = [judged("patient.name", "LÊ THỊ CÚC"), judged("treatment", "Cắt gan", page_id="p2")]
+    shown = pages.model_copy(update={"pages": (pages.pages[0], second)})
+    emr.load_document(conn, validated(values, pages=("p1", "p2")), LETTER_TYPE, shown)
+    told = {p["field"]: p["identity_status"] for p in rows(conn, "provenance")}
+    assert told == {"patient.name": "confirmed", "treatment": "inherited"}
+
+
 def test_a_value_that_people_checked_says_so(conn):
     load_letter(conn, reviewers={"patient.name": ("an",), "diagnosis.main": ("an", "binh")})
     checked = {p["field"]: (p["checked"], p["reviewer"]) for p in rows(conn, "provenance")}

@@ -1,4 +1,4 @@
-"""What a vendor's index says of a file, where an officer put a page, what a rescan replaces, what is not there."""
+"""A vendor's index, where an officer put a page, what a rescan replaces, what is not there, how sure a page is ours."""
 
 from alembic import op
 
@@ -17,6 +17,8 @@ ALTER TABLE pipeline.page ADD COLUMN replaces text REFERENCES pipeline.page;
 CREATE UNIQUE INDEX page_replaces ON pipeline.page (replaces) WHERE replaces IS NOT NULL;
 ALTER TABLE pipeline.registry_stay ADD COLUMN shelf text NOT NULL DEFAULT ''
     CHECK (shelf IN ('', 'not_on_shelf', 'on_loan'));
+ALTER TABLE emr.provenance ADD COLUMN identity_status text NOT NULL DEFAULT 'confirmed';
+COMMENT ON COLUMN emr.provenance.identity_status IS 'of the page: see the guard';
 """
 
 GRANTS = """
@@ -34,6 +36,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove them; for development only."""
+    op.execute("ALTER TABLE emr.provenance DROP COLUMN identity_status")
     op.execute("ALTER TABLE pipeline.registry_stay DROP COLUMN shelf")
     op.execute("ALTER TABLE pipeline.page DROP COLUMN replaces")
     op.execute("DROP TABLE pipeline.page_ruling, pipeline.expected_file")
