@@ -1,0 +1,54 @@
+"""Stage 8, review.tables: the tables of schema review, as the newest migration leaves them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    text,
+)
+from sqlalchemy import Text as TextType
+
+metadata = MetaData(schema="review")
+
+EMPTY, NOW = text("''"), text("now()")
+
+
+def _text(name: str, default: object = None) -> Column[str]:
+    return Column(name, TextType, nullable=False, server_default=default)  # type: ignore[arg-type]
+
+
+account = Table(
+    "account", metadata, Column("account_id", TextType, primary_key=True), _text("name"), _text("role"),
+    Column("password_hash", TextType), Column("subject", TextType, unique=True), _text("language", text("'vi'")),
+    Column("active", Boolean, nullable=False, server_default=text("true")), Column("ends_on", Date),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("locked_until", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+)  # fmt: skip
+
+session = Table(
+    "session", metadata, Column("session_hash", LargeBinary, primary_key=True),
+    Column("account_id", TextType, ForeignKey("review.account.account_id"), nullable=False, index=True), _text("csrf"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+)  # fmt: skip
+
+lease = Table(
+    "lease", metadata, Column("document_id", TextType, primary_key=True),
+    Column("account_id", TextType, ForeignKey("review.account.account_id"), nullable=False, index=True),
+    Column("token", BigInteger, nullable=False), Column("until", DateTime(timezone=True), nullable=False),
+)  # fmt: skip
+
+page_view = Table(
+    "page_view", metadata, Column("view_id", BigInteger, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=NOW), _text("account_id"),
+    Column("page_id", TextType, nullable=False, index=True), _text("what"), _text("reason", EMPTY),
+)  # fmt: skip
