@@ -217,6 +217,13 @@ models.open_borrowed.__defaults__ = models.check_borrowed.__defaults__ = (Path("
 
 
 @pytest.fixture
+def other_home(new_home):
+    """A home of a test's own, its server stopped at the end."""
+    yield new_home
+    database.stop(Settings(home=new_home, database_url=""))
+
+
+@pytest.fixture
 def without_models(tmp_path):
     """Environment of a program that finds none of the models that others made; a folder with one scan."""
     folder = tmp_path / "one"
@@ -230,14 +237,14 @@ def without_models(tmp_path):
 
 @pytest.mark.slow
 def test_without_its_models_a_run_reads_by_tesseract_where_it_may_and_says_so_else_it_refuses(
-    home, emr, without_models, tmp_path
+    other_home, without_models, tmp_path
 ):
     folder, path = without_models
     given, result = command(folder, tmp_path / "result.json", "no-models"), tmp_path / "result.json"
     how = {"capture_output": True, "text": True, "timeout": 300}
-    refused = subprocess.run(given, env=environment(home, SOHOA_READER="neural", **path), **how)
+    refused = subprocess.run(given, env=environment(other_home, SOHOA_READER="neural", **path), **how)
     assert refused.returncode == 2 and "run ./run setup" in refused.stderr and not result.exists()
-    done = subprocess.run(given, env=environment(home, SOHOA_READER="auto", **path), **how)
+    done = subprocess.run(given, env=environment(other_home, SOHOA_READER="auto", **path), **how)
     (page,) = read(result)["pages"]
     assert done.returncode == 0 and page["engine"].startswith("tesseract") and page["fields"]
 
