@@ -14,8 +14,13 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from pipeline.tables import batch, document, field_value, issue, page, page_text, receipt
+from records.document_types import document_types
+from records.documents import FieldReading
 from records.quarantine import QUARANTINE
 from records.states import IN_PROGRESS
+from transformers.values import readings_to_values
+from validation.confidence import estimated
+from validation.verdicts import is_listed
 
 STATES = ("loaded", "in_review", "blank", "duplicate", "separator", "quarantined", "superseded", "withdrawn")
 
@@ -24,9 +29,13 @@ def batch_result(conn: Connection, batch_id: str, skipped: Sequence[tuple[str, s
     """The result of a batch as it stands. Pages still in progress (a held batch) count as in review."""
     values = _values(conn, batch_id)
     issues = _issues(conn, batch_id)
-    pages = [
-        _page(row, values.get(row["page_id"], []), issues.get(row["page_id"], [])) for row in _rows(conn, batch_id)
-    ]
+    rows = _rows(conn, batch_id)
+    values |= {
+        row["page_id"]: _repeated(row, values.get(row["duplicate_of"], []))
+        for row in rows
+        if row["state"] == "duplicate" and row["readings"]
+    }
+    pages = [_page(row, values.get(row["page_id"], []), issues.get(row["page_id"], [])) for row in rows]
     by_state = Counter(p["state"] for p in pages)
     return {
         "batch": batch_id,
@@ -47,9 +56,10 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
 
 def _rows(conn: Connection, batch_id: str) -> list[Any]:
     query = (
-        select(page.c.page_id, page.c.number, page.c.state, page.c.reason, page.c.document_id, receipt.c.path,
+        select(page.c.page_id, page.c.number, page.c.state, page.c.reason, page.c.document_id, page.c.duplicate_of,
+               receipt.c.path,
                page_text.c.image, page_text.c.text["engine"].astext.label("engine"), page_text.c.document_type,
-               page_text.c.seconds,
+               page_text.c.seconds, page_text.c.readings,
                document.c.document_type.label("settled_type"))
         .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
         .outerjoin(page_text, page_text.c.page_id == page.c.page_id)
@@ -62,7 +72,7 @@ def _rows(conn: Connection, batch_id: str) -> list[Any]:
 
 def _page(row: Any, values: list[dict[str, Any]], issues: list[dict[str, str]]) -> dict[str, Any]:
     state = "in_review" if row["state"] in {s.value for s in IN_PROGRESS} else row["state"]
-    shown = state in ("loaded", "in_review")
+    shown = state in ("loaded", "in_review", "duplicate")
     return {
         "file": row["path"],
         "page": row["number"],
@@ -78,6 +88,21 @@ def _page(row: Any, values: list[dict[str, Any]], issues: list[dict[str, str]]) 
     }
 
 
+def _repeated(row: Any, first: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was read on a second scan. It repeats the `first`, so nobody is asked and nothing of it is loaded; only
+    what was read alike on both is evidence."""
+    kind = document_types()[row["document_type"]]
+    readings = [FieldReading.model_validate(reading) for reading in row["readings"]]
+    told = {(field["name"], field["value"]) for field in first}
+    return [
+        _field(
+            value.field, value.value, value.reading.raw, estimated(value, is_listed(value, kind.spec(value.field))),
+            value.reading.box.model_dump(), "evidence" if (value.field, value.value) in told else "review",
+        )
+        for value in readings_to_values(readings, kind)
+    ]  # fmt: skip
+
+
 def _values(conn: Connection, batch_id: str) -> dict[str, list[dict[str, Any]]]:
     query = (
         select(field_value)
@@ -87,18 +112,22 @@ def _values(conn: Connection, batch_id: str) -> dict[str, list[dict[str, Any]]]:
     )
     found: dict[str, list[dict[str, Any]]] = {}
     for row in conn.execute(query).mappings():
-        box = row["box"]
+        verdict = "review" if row["verdict"] == "reject" else row["verdict"]
         found.setdefault(row["page_id"], []).append(
-            {
-                "name": row["field"],
-                "value": row["value"],
-                "raw": row["raw"],
-                "confidence": round(row["confidence"], 4),
-                "box": [round(box[side], 5) for side in ("left", "top", "right", "bottom")],
-                "verdict": "review" if row["verdict"] == "reject" else row["verdict"],
-            }
+            _field(row["field"], row["value"], row["raw"], row["confidence"], row["box"], verdict)
         )
     return found
+
+
+def _field(name: str, value: str, raw: str, confidence: float, box: dict[str, float], verdict: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": value,
+        "raw": raw,
+        "confidence": round(confidence, 4),
+        "box": [round(box[side], 5) for side in ("left", "top", "right", "bottom")],
+        "verdict": verdict,
+    }
 
 
 def _issues(conn: Connection, batch_id: str) -> dict[str, list[dict[str, str]]]:

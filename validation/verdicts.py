@@ -135,7 +135,7 @@ def _judged(
     seen = [w for w in witnesses.get(value.field, ()) if w[1] == REGISTRY or value.kind not in FREE_TEXT]
     witness = next((source for form, source in seen if agree(value.value, form, value.kind)), "")
     witness = witness or (TEXT_LAYER if value.reading.engine == TEXT_LAYER and not value.problem else "")
-    sure = estimated(value, _is_listed(value, spec))
+    sure = estimated(value, is_listed(value, spec))
     sure = max(sure, WITNESSED) if witness and not value.problem else sure
     verdict, rule = _verdict(value, spec, issue, witness, sure, thresholds, settled)
     return JudgedValue(value=value, verdict=verdict, rule=rule, witness=witness, confidence=_held(sure, rule))
@@ -185,6 +185,7 @@ def _held(sure: float, rule: str) -> float:
     return round(sure * 0.5, 3) if rule.startswith("check:") else sure
 
 
-def _is_listed(value: FieldValue, spec: FieldSpec | ColumnSpec | None) -> bool:
+def is_listed(value: FieldValue, spec: FieldSpec | ColumnSpec | None) -> bool:
+    """Whether the list of the value's kind, or of its field, holds it."""
     name = (spec.lexicon if spec else "") or LISTS.get(value.kind, "")
     return bool(name) and value.value in entries(name)
