@@ -11,7 +11,7 @@ from bench.identity_noise import Noise
 from bench.identity_reading import LAYOUTS, QUALITIES, draw_sheet, drawn_stay, sample_module
 from bench.near_people import NEAR, Stay, same_ward
 from bench.readers import PageJob, read_page
-from pipeline.assembly import FilePage
+from pipeline.grouping import FilePage
 from records.documents import FieldReading, PageReading
 from records.pages import PageBox, PageImage, PageText
 from transformers.identity import BIRTH, EVIDENCE, NAME

@@ -52,7 +52,8 @@ def _sohoa(engine: str) -> Read:
     import cv2
 
     from extractors.page import warm_reader
-    from pipeline.assembly import FilePage, assemble_file
+    from pipeline.assembly import assemble_file
+    from pipeline.grouping import FilePage
     from records.document_types import document_types
 
     cv2.setNumThreads(1)

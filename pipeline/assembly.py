@@ -9,17 +9,15 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from extractors.page_numbers import PageNumber, printed_number
+from pipeline.grouping import FilePage, group_pages, group_type, missing_pages
 from records.base import Frozen
 from records.document_types import DocumentType
-from records.documents import Document, FieldReading, FieldValue, Issue, PageReading, ValidatedDocument, Verdict
+from records.documents import Document, FieldReading, FieldValue, Issue, ValidatedDocument, Verdict
 from transformers.identity import PLACED, IdentityState, PageIdentity, file_identity, guard, page_identity
 from transformers.values import readings_to_values
 from validation.verdicts import THRESHOLDS, validate
 
-OTHER = "other"
-FOREIGN, NO_IDENTITY, MISSING_PAGE = "foreign_patient", "no_identity", "missing_page"
-LACKING = "Trang này in số {printed} nhưng hồ sơ không có trang {lacks}; hãy tìm tờ còn thiếu hoặc quét lại."
+FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
 COMPARE = "Hãy so với ảnh trang và bìa hồ sơ rồi chuyển trang hoặc xác nhận."
 CALLED = {  # identity field -> what an officer calls it
     "patient.name": "họ tên",
@@ -32,19 +30,6 @@ CALLED = {  # identity field -> what an officer calls it
 }
 AHEAD = ("patient.insurance_valid_to",)  # days that may lie after the document's own
 ROW = re.compile(r"^(\w+)\[(\d+)\]\.(\w+)$")
-
-
-class FilePage(Frozen):
-    """A page of a file, in file order, neither blank nor a duplicate.
-
-    `follows`: the page before it in the scan is of this file too, nothing between them is missing. `place_id`: the
-    page whose place a rescan took, so that the document stays the same one.
-    """
-
-    page_id: str
-    reading: PageReading
-    follows: bool = True
-    place_id: str = ""
 
 
 class AssembledFile(Frozen):
@@ -108,57 +93,6 @@ def _identity_of(page: FilePage, types: Mapping[str, DocumentType]) -> PageIdent
     """What this page alone says of its patient, whatever document it is put into."""
     values = readings_to_values(page.reading.readings, types[page.reading.document_type])
     return page_identity(page.page_id, values, page.reading.titled, page.follows)
-
-
-def group_pages(pages: Sequence[FilePage], ours: Collection[str] | None = None) -> list[list[FilePage]]:
-    """Pages of one form together: a page without its own title, and of no other kind, goes on from the last.
-
-    A page that seems to be another patient's (not in `ours`; None: all are) never shares a document with one that
-    is not.
-    """
-    own = {p.page_id for p in pages} if ours is None else ours
-    groups: list[list[FilePage]] = []
-    for page in pages:
-        if groups and _goes_on(groups[-1], page) and (page.page_id in own) == (groups[-1][0].page_id in own):
-            groups[-1].append(page)
-        else:
-            groups.append([page])
-    return groups
-
-
-def _goes_on(group: Sequence[FilePage], page: FilePage) -> bool:
-    """Whether a page without a title may belong to the form before it; where both print their numbers, by these."""
-    if page.reading.titled or page.reading.document_type not in (OTHER, group_type(group)):
-        return False
-    one, other = printed_number(group[-1].reading.text), printed_number(page.reading.text)
-    if other is None:
-        return page.follows
-    return one == other.before or (one is None and page.follows and other.number > 1)
-
-
-def missing_pages(groups: Sequence[Sequence[FilePage]]) -> dict[str, tuple[Issue, ...]]:
-    """Pages that print their number where the file lacks the one before or behind, by page id."""
-    printed = [[printed_number(page.reading.text) for page in group] for group in groups]
-    there = {number for group in printed for number in group if number}
-    found: dict[str, tuple[Issue, ...]] = {}
-    for group, numbers in zip(groups, printed, strict=True):
-        for i, (page, number) in enumerate(zip(group, numbers, strict=True), start=1):
-            if number and (lacks := _lacking(number, there, goes_on=i < len(group))):
-                message = LACKING.format(printed=f"{number.number}/{number.total}", lacks=lacks)
-                found[page.page_id] = (Issue(check=MISSING_PAGE, field="", message=message),)
-    return found
-
-
-def _lacking(number: PageNumber, there: Collection[PageNumber], *, goes_on: bool) -> int:
-    """Which neighbour of a page is not there, 0 when none; `goes_on`: a page of its form without number follows."""
-    if number.number > 1 and number.before not in there:
-        return number.number - 1
-    return 0 if number.number == number.total or goes_on or number.after in there else number.number + 1
-
-
-def group_type(group: Sequence[FilePage]) -> str:
-    """The document type of a group: its first page's."""
-    return group[0].reading.document_type
 
 
 def document_values(group: Sequence[FilePage], types: Mapping[str, DocumentType]) -> tuple[FieldValue, ...]:

@@ -10,11 +10,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from extractors.duplicates import may_be_same, same_text
 from loaders.context import natural_key
 from pipeline import ledger, registry
-from pipeline.assembly import AssembledFile, FilePage, assemble_file
+from pipeline.assembly import AssembledFile, assemble_file
 from pipeline.boundaries import Part, ReadPage, in_reading_order, parts_of
 from pipeline.children import Workers
 from pipeline.database import engine
 from pipeline.documents import decided_documents, note_issues, store_document
+from pipeline.grouping import FilePage
 from pipeline.reading import PageJob, PairJob, compare_job
 from pipeline.settings import settings
 from pipeline.standing import file_standing

@@ -9,7 +9,8 @@ sys.path[:0] = [str(Path(__file__).parent)]
 
 from builders import page_reading  # noqa: E402
 
-from pipeline.assembly import FilePage, assemble_file, document_values  # noqa: E402
+from pipeline.assembly import assemble_file, document_values  # noqa: E402
+from pipeline.grouping import FilePage  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 from records.documents import Verdict  # noqa: E402
 from validation.verdicts import UNPROVEN  # noqa: E402

@@ -10,7 +10,7 @@ sys.path[:0] = [str(Path(__file__).parent)]
 from builders import HEIGHT, page_reading, sheet  # noqa: E402
 
 from extractors.documents import classify  # noqa: E402
-from pipeline.assembly import FilePage, group_pages, group_type  # noqa: E402
+from pipeline.grouping import FilePage, group_pages, group_type  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 
 TYPES = document_types()

@@ -10,7 +10,8 @@ sys.path[:0] = [str(Path(__file__).parent)]
 from builders import page_reading  # noqa: E402
 
 from extractors.page_numbers import printed_number  # noqa: E402
-from pipeline.assembly import FilePage, assemble_file  # noqa: E402
+from pipeline.assembly import assemble_file  # noqa: E402
+from pipeline.grouping import FilePage  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 from records.pages import Box, Line, PageText, Word  # noqa: E402
 

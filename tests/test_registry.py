@@ -13,7 +13,8 @@ sys.path[:0] = [str(Path(__file__).parent)]
 from builders import page_reading  # noqa: E402
 
 from pipeline import tables  # noqa: E402
-from pipeline.assembly import FilePage, assemble_file  # noqa: E402
+from pipeline.assembly import assemble_file  # noqa: E402
+from pipeline.grouping import FilePage  # noqa: E402
 from pipeline.registry import (  # noqa: E402
     MissingFile,
     Stay,

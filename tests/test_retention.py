@@ -12,8 +12,9 @@ sys.path[:0] = [str(Path(__file__).parent)]
 from builders import page_reading  # noqa: E402
 
 from pipeline import ledger, tables  # noqa: E402
-from pipeline.assembly import FilePage, assemble_file  # noqa: E402
+from pipeline.assembly import assemble_file  # noqa: E402
 from pipeline.documents import store_document  # noqa: E402
+from pipeline.grouping import FilePage  # noqa: E402
 from pipeline.registry import MissingFile, load_listing  # noqa: E402
 from pipeline.registry_rows import Listing  # noqa: E402
 from pipeline.scope import Progress, ScopeRule, missing_in_scope, progress  # noqa: E402
