@@ -28,7 +28,9 @@ PROCESSES = {
     "scheduler": [*AIRFLOW, "scheduler", "--skip-serve-logs"],
     "dag-processor": [*AIRFLOW, "dag-processor"],
     "triggerer": [*AIRFLOW, "triggerer", "--skip-serve-logs"],
+    "outbox": [sys.executable, "-m", "pipeline.outbox"],
 }
+WORKBENCH = [sys.executable, "-m", "review"]
 HOST, PORT, USER = "127.0.0.1", 8080, "it"
 PASSWORDS = "airflow_users.json"
 START_SECONDS = 120
@@ -98,12 +100,15 @@ def run_in_process(
 
 
 def serve(settings: Settings, port: int = PORT) -> None:
-    """Keep Airflow's processes until Ctrl-C or SIGTERM; when one dies, stop the others and say so as SohoaError."""
-    _refuse_a_taken_port(port)
+    """Keep Airflow's processes and the workbench until Ctrl-C or SIGTERM; when one dies, stop the others and say so as
+    SohoaError."""
+    for wanted in (port, settings.review_port):
+        _refuse_a_taken_port(wanted)
     prepare(settings)
     stopping = processes.stop_on_signals()
     # The pool `ocr` spreads chunks over the cores, so that each task reads its pages one by one.
     children = {name: _start(settings, name, command, port, SOHOA_WORKERS="1") for name, command in PROCESSES.items()}
+    children |= {"review": _start_workbench(settings)}
     try:
         _announce(settings, port, children, stopping)
         while not stopping.wait(1) and not processes.first_dead(children):
@@ -112,11 +117,11 @@ def serve(settings: Settings, port: int = PORT) -> None:
     finally:
         processes.stop(list(children.values()))
     if dead and not stopping.is_set():
-        raise SohoaError(f"Airflow's {dead} stopped, so all were stopped; {log_path(settings, dead)} says why.")
+        raise SohoaError(f"The process {dead} stopped, so all were stopped; {log_path(settings, dead)} says why.")
 
 
 def log_path(settings: Settings, name: str) -> Path:
-    """Where a process of Airflow writes what it has to say."""
+    """Where a process of Airflow, or the workbench, writes what it has to say."""
     folder = _folder(settings) / "logs"
     folder.mkdir(exist_ok=True)
     return folder / f"{name}.log"
@@ -141,8 +146,17 @@ def _folder(settings: Settings) -> Path:
 
 def _start(settings: Settings, name: str, command: list[str], port: int = PORT, **extra: str) -> processes.Child:
     """One process with Airflow's settings, and none that this shell happens to have."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
-    return processes.start(command, kept | environment(settings, port) | extra, log_path(settings, name))
+    return processes.start(command, _own() | environment(settings, port) | extra, log_path(settings, name))
+
+
+def _start_workbench(settings: Settings) -> processes.Child:
+    """Without Airflow's settings: its keys are no business of the workbench."""
+    wanted = {"SOHOA_HOME": str(settings.home.resolve()), "PYTHONPATH": str(REPOSITORY)}
+    return processes.start(WORKBENCH, _own() | wanted, log_path(settings, "review"))
+
+
+def _own() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
 
 
 def _joined(separator: str, *parts: str) -> str:
@@ -172,17 +186,20 @@ def _refuse_a_taken_port(port: int) -> None:
 
 
 def _announce(settings: Settings, port: int, children: dict[str, processes.Child], stopping: threading.Event) -> None:
+    said = {
+        port: f"Airflow    http://{HOST}:{port}    user {USER}, password in {password_file(settings)}",
+        settings.review_port: f"Workbench  http://{HOST}:{settings.review_port}    accounts: sohoa user add",
+    }
     until = time.monotonic() + START_SECONDS
     while (
-        not processes.answers(HOST, port)
+        not all(processes.answers(HOST, wanted) for wanted in said)
         and not processes.first_dead(children)
         and time.monotonic() < until
         and not stopping.wait(0.5)
     ):
         pass
-    if processes.answers(HOST, port):
-        print(f"Airflow    http://{HOST}:{port}    user {USER}, password in {password_file(settings)}", flush=True)
-        print("Stop with Ctrl-C.", flush=True)
+    if answering := [line for wanted, line in said.items() if processes.answers(HOST, wanted)]:
+        print(*answering, "Stop with Ctrl-C.", sep="\n", flush=True)
 
 
 def _run(dag_id: str, batch_id: str) -> bool:

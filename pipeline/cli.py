@@ -12,6 +12,7 @@ import typer
 from pipeline import cli_pages
 from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
 from pipeline.cli_registry import patient_app, registry_app, target_app
+from pipeline.cli_users import user_app
 from records.errors import SohoaError
 from records.pages import Boundary
 
@@ -37,6 +38,7 @@ app.add_typer(form_app, name="document-type")
 app.add_typer(review_app, name="review")
 app.add_typer(facility_app, name="facility")
 app.add_typer(cli_pages.app, name="page")
+app.add_typer(user_app, name="user")
 
 
 def main() -> None:
@@ -95,7 +97,7 @@ def demo() -> None:
 
 @app.command()
 def serve() -> None:
-    """Airflow on 127.0.0.1:8080 until stopped."""
+    """Airflow on 127.0.0.1:8080 and the review workbench on :8090 until stopped."""
     from pipeline.airflow import prepare
     from pipeline.airflow import serve as serve_airflow
     from pipeline.migrate import make_ready
@@ -259,7 +261,7 @@ def review_tasks(batch: str, as_json: Json = False) -> None:
 @review_app.command("decide")
 def review_decide(
     task: str,
-    decision: Annotated[str, typer.Argument(help="accept, correct or absent")],
+    decision: Annotated[str, typer.Argument(help="accept, correct, absent or unreadable")],
     officer: Annotated[str, typer.Option(help="Who decides.")],
     value: Annotated[str, typer.Option(help="What stands on the page, for correct.")] = "",
 ) -> None:
@@ -269,7 +271,7 @@ def review_decide(
     try:
         chosen = decisions.Decision(decision)
     except ValueError as error:
-        raise SohoaError(f"'{decision}' is no decision; use accept, correct or absent.") from error
+        raise SohoaError(f"'{decision}' is no decision; use accept, correct, absent or unreadable.") from error
     with ready_engine().begin() as conn:
         after = decisions.decide(conn, task, officer, chosen, value)
     out.print(f"Revision {after.revision} of document {after.document.document_id}: {after.verdict}")

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline.assembly import AssembledFile
@@ -48,9 +48,12 @@ def _value_row(document_id: str, judged: JudgedValue) -> dict[str, Any]:
 
 
 def _store_tasks(conn: Connection, batch_id: str, validated: ValidatedDocument) -> None:
-    """Open a task per doubtful value; tasks that the new verdict settles and nobody decided are closed."""
+    """Open a task per doubtful value and per issue on a field that was not found; tasks that the new verdict settles
+    and nobody decided are closed."""
     document_id = validated.document.document_id
-    doubtful = {v.value.field: v.rule for v in validated.values if v.verdict is Verdict.REVIEW}
+    there = {v.value.field for v in validated.values}
+    doubtful = {i.field: f"check:{i.check}" for i in validated.issues if i.field and i.field not in there}
+    doubtful |= {v.value.field: v.rule for v in validated.values if v.verdict is Verdict.REVIEW}
     open_now = (review_task.c.document_id == document_id) & (review_task.c.state == "open")
     conn.execute(
         update(review_task).where(open_now, review_task.c.field.not_in(list(doubtful))).values(state="settled")
@@ -59,7 +62,9 @@ def _store_tasks(conn: Connection, batch_id: str, validated: ValidatedDocument) 
         task_id = hashlib.sha256(f"{document_id}\0{field}".encode()).hexdigest()[:24]
         row = {"batch_id": batch_id, "document_id": document_id, "field": field, "reason": reason}
         statement = upsert(review_task).values(task_id=task_id, state="open", **row)
-        conn.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_={"reason": reason}))
+        again = case((review_task.c.state == "settled", "open"), else_=review_task.c.state)
+        new = {"reason": reason, "state": again}
+        conn.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_=new))
 
 
 def note_issues(conn: Connection, batch_id: str, found: AssembledFile, page_ids: Sequence[str]) -> None:

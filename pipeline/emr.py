@@ -7,6 +7,7 @@ again, which changes nothing, and then moves the pages.
 import structlog
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import aliased
 
 from loaders.context import LoadContext, PageLink
 from loaders.emr import load_document
@@ -64,9 +65,9 @@ def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
         with engine(settings(), "loader").begin() as conn:
             load_document(conn, validated, document_types()[stored["document_type"]], context)
     except EmrConflict as conflict:
-        return _send_to_review(batch_id, document_id, str(conflict))
+        return _send_to_review(batch_id, validated, str(conflict))
     settled = validated.verdict is Verdict.ACCEPT
-    _move(document_id, PageState.LOADED if settled else PageState.IN_REVIEW)
+    _move(validated, PageState.LOADED if settled else PageState.IN_REVIEW)
     return True
 
 
@@ -90,30 +91,43 @@ def _page_links(conn: Connection, stored: RowMapping) -> tuple[PageLink, ...]:
 
 
 def _reviewers(conn: Connection, document_id: str) -> dict[str, tuple[str, ...]]:
-    """Who decided each field of the document."""
+    """Who decided each field of the document; a decision that was taken back counts for nobody."""
+    taken_back = aliased(review_decision)
     query = (
         select(review_task.c.field, review_decision.c.decided_by)
         .join(review_task, review_task.c.task_id == review_decision.c.task_id)
-        .where(review_task.c.document_id == document_id)
+        .outerjoin(taken_back, taken_back.c.undoes == review_decision.c.decision_id)
+        .where(
+            review_task.c.document_id == document_id, review_decision.c.undoes.is_(None),
+            taken_back.c.decision_id.is_(None),
+        )
         .distinct()
-    )
+    )  # fmt: skip
     found: dict[str, tuple[str, ...]] = {}
     for field, officer in conn.execute(query):
         found[field] = (*found.get(field, ()), officer)
     return found
 
 
-def _move(document_id: str, new: PageState) -> None:
+def _move(validated: ValidatedDocument, new: PageState) -> None:
+    """Move the document's pages on, unless an officer has revised it meanwhile: then they wait for the next load."""
+    own = validated.document.document_id
+    same = select(document.c.document_id).where(
+        document.c.document_id == own, document.c.revision == validated.revision
+    )  # fmt: skip
     with engine(settings(), "pipeline").begin() as conn:
+        if conn.scalar(same.with_for_update()) is None:
+            return
         for page_id in conn.scalars(
-            select(page.c.page_id).where(page.c.document_id == document_id, page.c.state == PageState.ASSEMBLED.value)
+            select(page.c.page_id).where(page.c.document_id == own, page.c.state == PageState.ASSEMBLED.value)
         ).all():
             ledger.move(conn, page_id, PageState.ASSEMBLED, new)
 
 
-def _send_to_review(batch_id: str, document_id: str, message: str) -> bool:
+def _send_to_review(batch_id: str, validated: ValidatedDocument, message: str) -> bool:
+    own = validated.document.document_id
     with engine(settings(), "pipeline").begin() as conn:
-        row = {"batch_id": batch_id, "document_id": document_id, "check_name": "emr_conflict", "message": message}
+        row = {"batch_id": batch_id, "document_id": own, "check_name": "emr_conflict", "message": message}
         conn.execute(upsert(issue).values(row).on_conflict_do_nothing())
-    _move(document_id, PageState.IN_REVIEW)
+    _move(validated, PageState.IN_REVIEW)
     return False

@@ -31,6 +31,11 @@ def audit_key(settings: Settings) -> bytes:
     return _decoded(given or secret(settings, "audit.key", _new_key), "SOHOA_AUDIT_KEY or home/secrets/audit.key")
 
 
+def ticket_key(settings: Settings) -> bytes:
+    """The 32 bytes of the HMAC in the addresses of page images: home/secrets/ticket.key."""
+    return _decoded(secret(settings, "ticket.key", _new_key), "home/secrets/ticket.key")
+
+
 def password(settings: Settings, role: str) -> str:
     """The password of a database role of the embedded server."""
     return secret(settings, f"{role}.password", lambda: secrets.token_hex(24))

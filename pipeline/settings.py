@@ -17,7 +17,8 @@ class Settings(BaseSettings):
     """What an installation may choose. Variables SOHOA_... win over settings.toml in `home`.
 
     `database_url` empty: the embedded PostgreSQL in `home`/pg. `page_seconds`, `page_memory_mb`: what one page may
-    cost a worker before it is put aside.
+    cost a worker before it is put aside. `review_idle_minutes`, `review_session_hours`: how long somebody stays signed
+    in to the workbench without doing anything, and at all. `review_cache_mb`: pictures of pages that it remembers.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="SOHOA_", extra="ignore", env_ignore_empty=True)
@@ -34,6 +35,10 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(default=1000, ge=1, le=2000)
     page_seconds: int = Field(default=120, ge=1)
     page_memory_mb: int = Field(default=3000, ge=256)
+    review_port: int = Field(default=8090, ge=1024, le=65535)
+    review_idle_minutes: int = Field(default=30, ge=1, le=240)
+    review_session_hours: int = Field(default=12, ge=1, le=24)
+    review_cache_mb: int = Field(default=256, ge=1)
 
     @classmethod
     def settings_customise_sources(

@@ -94,6 +94,7 @@ outbox = Table(
     "outbox", metadata, Column("outbox_id", BigInteger, primary_key=True), _text("topic"), _text("key"),
     Column("payload", JSONB, nullable=False), _at("created_at"), _at("sent_at", null=True), UniqueConstraint("key"),
     Index("outbox_waiting", "outbox_id", postgresql_where=text("sent_at IS NULL")),
+    Index("outbox_topic", "topic", "outbox_id", postgresql_where=text("sent_at IS NULL")),
 )  # fmt: skip
 
 page_text = Table(
@@ -148,13 +149,16 @@ issue = Table(
 review_task = Table(
     "review_task", metadata, _key("task_id"), _to("batch_id", "batch.batch_id"), Column("document_id", Text),
     Column("page_id", Text), _text("field", EMPTY), _text("reason"), _text("state", text("'open'")),
-    _at("created_at"), Index("review_task_batch", "batch_id", "state"),
+    _at("created_at"), Index("review_task_batch", "batch_id", "state"), Index("review_task_document", "document_id"),
+    Index("review_task_field", "field", "document_id", postgresql_where=text("state = 'open'")),
 )  # fmt: skip
 
 review_decision = Table(
     "review_decision", metadata, Column("decision_id", BigInteger, primary_key=True),
     _to("task_id", "review_task.task_id"), _text("decided_by"), _text("decision"), Column("value", Text),
-    _at("decided_at"),
+    _at("decided_at"), Column("before", JSONB), Column("revision", Integer),
+    Column("undoes", BigInteger, ForeignKey("pipeline.review_decision.decision_id"), unique=True),
+    Index("review_decision_task", "task_id"), Index("review_decision_by", "decided_by", "decided_at"),
 )  # fmt: skip
 
 registry_patient = Table(

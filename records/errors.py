@@ -20,3 +20,7 @@ class DocumentTypeError(SohoaError):
 
 class EmrConflict(SohoaError):
     """A row that the EMR would not take."""
+
+
+class LostLease(SohoaError):
+    """A document that somebody else holds by now: nothing was saved, what was typed must be kept on the screen."""

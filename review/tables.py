@@ -7,6 +7,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -47,8 +48,27 @@ lease = Table(
     Column("token", BigInteger, nullable=False), Column("until", DateTime(timezone=True), nullable=False),
 )  # fmt: skip
 
+waiting = Table(
+    "waiting", metadata, Column("document_id", TextType, primary_key=True), _text("file_id"), _text("batch_id"),
+    _text("document_type"), _text("label"), Column("held", Boolean, nullable=False),
+    Column("deadline", Date, nullable=False), Column("place", Integer, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False), Column("tasks", Integer, nullable=False),
+    Column("restricted", Boolean, nullable=False, server_default=text("false")),
+    Index("waiting_order", "deadline", "place", "since", "document_id",
+          postgresql_where=text("NOT held AND NOT restricted")),
+    Index("waiting_type", "document_type", "deadline", "place", "since", "document_id",
+          postgresql_where=text("NOT held AND NOT restricted")),
+    Index("waiting_file", "file_id"), Index("waiting_batch", "batch_id"),
+)  # fmt: skip
+
 page_view = Table(
     "page_view", metadata, Column("view_id", BigInteger, primary_key=True),
     Column("at", DateTime(timezone=True), nullable=False, server_default=NOW), _text("account_id"),
     Column("page_id", TextType, nullable=False, index=True), _text("what"), _text("reason", EMPTY),
+)  # fmt: skip
+
+glass = Table(
+    "glass", metadata, Column("glass_id", BigInteger, primary_key=True), _text("account_id"), _text("document_id"),
+    _text("reason"), Column("at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("until", DateTime(timezone=True), nullable=False), Index("glass_document", "document_id", "account_id"),
 )  # fmt: skip

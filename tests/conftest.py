@@ -1,5 +1,6 @@
 """What tests share: one home with its own embedded PostgreSQL per session, and a clean database per test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.store import Store
 from records.pages import Batch
 
+INSTALLED_ASSETS = Path(os.environ.get("SOHOA_HOME") or settings_module.REPOSITORY / "var").resolve() / "assets"
 OUTSIDE = ("SOHOA_DATABASE_URL", "SOHOA_AIRFLOW_DATABASE_URL", "SOHOA_STORE_KEY", "SOHOA_AUDIT_KEY")
 
 
@@ -62,17 +64,32 @@ def engine(settings: Settings) -> Engine:
     return database.engine(settings)
 
 
-@pytest.fixture
-def clean(engine: Engine) -> Engine:
-    """The engine, with every table emptied and the facility DEMO in place."""
+@pytest.fixture(scope="session")
+def assets(settings: Settings) -> Path:
+    """What `./run test` installed for the workbench, found in the temporary home as well."""
+    link = settings.home / "assets"
+    if not link.exists():
+        link.symlink_to(INSTALLED_ASSETS)
+    return link / "node_modules"
+
+
+def empty(engine: Engine) -> None:
+    """Empty every table, but for the facility DEMO."""
     tables = (
-        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('pipeline', 'emr', 'audit')"
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+        "WHERE schemaname IN ('pipeline', 'emr', 'audit', 'review')"
     )
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # The audit trail refuses otherwise.
         names = [name for name in connection.scalars(text(tables)) if not name.endswith("alembic_version")]
         connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
         connection.execute(text("INSERT INTO pipeline.facility VALUES ('DEMO', 'Demonstration hospital')"))
+
+
+@pytest.fixture
+def clean(engine: Engine) -> Engine:
+    """The engine, with every table emptied and the facility DEMO in place."""
+    empty(engine)
     return engine
 
 

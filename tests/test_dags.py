@@ -109,12 +109,15 @@ def test_a_run_without_a_batch_fails_and_says_what_to_do(settings, clean):
 
 
 @pytest.mark.slow
-def test_a_batch_goes_through_under_a_real_scheduler_and_no_process_is_left_behind(settings, clean, batch):
-    with socket.socket() as free:
+def test_a_batch_goes_through_under_a_real_scheduler_and_no_process_is_left_behind(settings, clean, batch, assets):
+    with socket.socket() as free, socket.socket() as other:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+        other.bind(("127.0.0.1", 0))
+        port, review_port = (str(taken.getsockname()[1]) for taken in (free, other))
     airflow.prepare(settings)
-    server = subprocess.Popen([sys.executable, "-c", SERVE, port], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    env = os.environ | {"SOHOA_REVIEW_PORT": review_port}
+    command = [sys.executable, "-c", SERVE, port]
+    server = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, env=env)
     try:
         said = until(START_SECONDS, lambda: server.stdout.readline())
         trigger(settings, batch)
@@ -124,7 +127,7 @@ def test_a_batch_goes_through_under_a_real_scheduler_and_no_process_is_left_behi
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0
     assert f"http://127.0.0.1:{port}" in said
-    assert len(family) >= 4
+    assert len(family) >= 5
     assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
     assert_accounted(clean, batch)
 

@@ -1,6 +1,7 @@
 """Whole files: separators, the vendor's index, what an officer settles of a page, and rescans, by real reading."""
 
 import os
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pikepdf
 import pypdfium2
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 from rich.console import Console
 from sqlalchemy import text
@@ -19,6 +21,8 @@ from records.errors import SohoaError
 from records.pages import Boundary
 from records.separators import Separator
 from reporting.separator_sheets import print_separators
+from review import accounts, sessions
+from review.app import create_app
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_scans"
 BATCH = "box-17"
@@ -131,6 +135,39 @@ def test_a_foreign_page_is_loaded_once_an_officer_has_put_it_into_a_file_of_its_
     assert [(f["label"], f["state"]) for f in files] == [("mixed.pdf", "open"), ("put aside", "open")]
     assert files[0]["encounter_key"] != files[1]["encounter_key"] and balanced(clean)
     assert len(rows(clean, "SELECT DISTINCT encounter_id FROM emr.document_reference")) == 2
+
+
+@pytest.mark.slow
+def test_an_officer_places_a_foreign_page_on_her_screen_and_other_roles_may_not(folder, clean, settings):
+    scan_of(folder, "mixed.pdf", *[("awkward/foreign_page_inside.pdf", number) for number in (1, 2, 3)])
+    migrated(folder, Boundary.SCAN)
+    (foreign,) = rows(clean, "SELECT page_id FROM pipeline.issue WHERE check_name = 'foreign_patient'")
+    app = create_app(settings)
+    officer, manager = (signed_in(app, clean, role) for role in ("officer", "manager"))
+    assert (manager.get("/files").status_code, officer.get("/files").status_code) == (403, 200)
+    (address,) = re.findall(r'href="(/files/[0-9a-f]+)"', officer.get("/files").text)
+    shown = officer.get(address).text
+    assert shown.count('<li class="sheet asked">') == 1 and f'value="{foreign["page_id"]}" checked' in shown
+    given = {"csrf": re.search(r'name="csrf" content="([^"]+)"', shown)[1], "pages": [foreign["page_id"]]}
+    refused = officer.post(f"{address}/place", data=given | {"label": "mixed.pdf", "reason": "x"})
+    assert refused.status_code == 422 and "lý do" in refused.text
+    strange = officer.post(f"{address}/place", data=given | {"pages": ["f-0001"], "label": "x", "reason": "của bà Hoa"})
+    assert strange.status_code == 409
+    placed = officer.post(f"{address}/place", data=given | {"label": "bà Hoa", "reason": "trang của bà Hoa"})
+    assert placed.status_code == 303 and "mixed.pdf" not in officer.get("/files").text
+    migrated(folder, Boundary.SCAN)
+    labels = rows(clean, "SELECT label, state FROM pipeline.file ORDER BY label")
+    assert [tuple(r.values()) for r in labels] == [("bà Hoa", "open"), ("mixed.pdf", "open")]
+
+
+def signed_in(app, engine, role: str) -> TestClient:
+    """A browser of somebody with this role."""
+    with engine.begin() as conn:
+        accounts.add(conn, "test", role, role, role, "Mật khẩu rất dài 1")
+        token = sessions.start(conn, role, 12)
+    client = TestClient(app, follow_redirects=False)
+    client.cookies.set(sessions.COOKIE, token)
+    return client
 
 
 INDEX = {

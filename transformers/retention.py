@@ -48,11 +48,11 @@ def _puts(rule: RetentionRule, field: str, value: str) -> bool:
     if field == OUTCOME:
         return value == rule.outcome != ""
     if field in CODES:
-        return any(_covers(span, code.strip()) for span in rule.icd10 for code in value.split(";"))
+        return any(covers(span, code.strip()) for span in rule.icd10 for code in value.split(";"))
     return field in WORDS and any(folded(word) in folded(value) for word in rule.words)
 
 
-def _covers(span: str, code: str) -> bool:
+def covers(span: str, code: str) -> bool:
     """'F00-F99' covers 'F32.1', 'Z94' covers 'Z94.0', 'Z41.1' covers itself."""
     first, to, last = span.partition("-")
     return first <= code[:3] <= last if to else code.startswith(first)

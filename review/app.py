@@ -1,0 +1,93 @@
+"""Stage 8, review.app: settings -> the workbench's web application; a route without a right is refused at start."""
+
+import importlib
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Mount
+
+from pipeline.database import engine
+from pipeline.settings import Settings
+from records.errors import SohoaError
+from review.guard import guard, with_headers
+from review.policy import Right, Routes, right_of
+from review.rendering import for_fragment, problem
+from review.texts import texts
+
+HERE = Path(__file__).resolve().parent
+SCREENS = ("login", "queue", "task", "pages", "files", "help")
+ASSETS = {  # Of all that npm installs, what a page may ask for.
+    "htmx.min.js": "htmx.org/dist/htmx.min.js",
+    "openseadragon/openseadragon.min.js": "openseadragon/build/openseadragon/openseadragon.min.js",
+}
+assets = Routes()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application, on the database role `review`; SohoaError for a route that names no right, or a text missing."""
+    texts()
+    app = FastAPI(title="sohoa", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.settings, app.state.engine = settings, engine(settings, "review")
+    app.middleware("http")(guard)
+    app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(SohoaError)(_impossible)
+    app.exception_handler(Exception)(_failed)
+    app.include_router(assets.router)
+    for name in SCREENS:
+        app.include_router(importlib.import_module(f"review.screens.{name}").routes.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    refuse_routes_without_right(app.routes)
+    return app
+
+
+def refuse_routes_without_right(routes: list[BaseRoute]) -> None:
+    """SohoaError names a route that was entered past `Routes`."""
+    for route in routes:
+        static = isinstance(route, Mount) and route.path == "/static"
+        if not static and not (isinstance(route, APIRoute) and right_of(route)):
+            raise SohoaError(f"The route {getattr(route, 'path', route)} names no right; enter it by Routes.")
+
+
+def assets_folder(settings: Settings) -> Path:
+    """Where review/assets/install.sh puts the files of ASSETS."""
+    return settings.home / "assets" / "node_modules"
+
+
+@assets.get("/assets/{name:path}", right=Right.OPEN)
+def asset(request: Request, name: str) -> Response:
+    """A file of another project, as installed at set-up."""
+    path = assets_folder(request.app.state.settings) / ASSETS.get(name, "")
+    if not path.is_file():
+        raise HTTPException(404)
+    return FileResponse(path)
+
+
+async def _refused(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 401 and _is_visit(request):
+        return RedirectResponse(f"/login?back={quote(request.url.path)}", status_code=303)
+    key = f"error.{error.status_code}"
+    return problem(request, error.status_code, key if key in texts() else "error.404")
+
+
+async def _invalid(request: Request, _: RequestValidationError) -> Response:
+    return problem(request, 422, "error.422")
+
+
+async def _impossible(request: Request, error: SohoaError) -> Response:
+    return problem(request, 409, "error.409", str(error))
+
+
+async def _failed(request: Request, _: Exception) -> Response:
+    return with_headers(request, problem(request, 500, "error.500"))
+
+
+def _is_visit(request: Request) -> bool:
+    """Whether a person opens a page, not a script or a picture."""
+    return request.method == "GET" and not for_fragment(request) and "text/html" in request.headers.get("accept", "")

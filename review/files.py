@@ -1,0 +1,94 @@
+"""Stage 8, review.files: the files that wait as a whole, with their pages and what an officer is asked about each."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, select
+
+from pipeline.emr import HELD
+from pipeline.tables import document, file, issue, page, receipt
+from records.base import Frozen
+from records.errors import SohoaError
+from records.states import PageState
+
+LIMIT = 200  # files shown at once
+
+
+class WaitingFile(Frozen):
+    """A file that nobody may load yet. `asked`: the checks that ask about its pages."""
+
+    file_id: str
+    batch_id: str
+    label: str
+    pages: int
+    asked: tuple[str, ...]
+
+
+class FilePage(Frozen):
+    """One page of a file in its order. `issues`: sentences for the officer; `waits`: it can be placed."""
+
+    page_id: str
+    place: str
+    document_type: str
+    identity: str
+    issues: tuple[str, ...]
+    waits: bool
+
+
+def waiting_files(conn: Connection) -> list[WaitingFile]:
+    """Held files with pages that wait, the oldest batch first; those just placed are on their way."""
+    own = document.c.file_id == file.c.file_id
+    pages = select(func.count()).select_from(page).join(document, document.c.document_id == page.c.document_id)
+    waiting = pages.where(own, page.c.state == PageState.IN_REVIEW.value).scalar_subquery()
+    query = (
+        select(file.c.file_id, file.c.batch_id, file.c.label, pages.where(own).scalar_subquery().label("pages"))
+        .where(file.c.state == HELD, waiting > 0)
+        .order_by(file.c.batch_id, file.c.label)
+        .limit(LIMIT)
+    )
+    return [
+        WaitingFile(**row._asdict(), asked=tuple(sorted({check for _, check, _ in _asked(conn, row.file_id)})))
+        for row in conn.execute(query)
+    ]
+
+
+def pages_of(conn: Connection, file_id: str) -> tuple[WaitingFile, list[FilePage]]:
+    """A held file with its pages; SohoaError when it is not held."""
+    found = next((one for one in waiting_files(conn) if one.file_id == file_id), None)
+    if found is None:
+        raise SohoaError(f"The file '{file_id}' does not wait for anybody; reload the list.")
+    identity = conn.scalars(select(file.c.facts).where(file.c.file_id == file_id)).one().get("identity", {})
+    told: dict[str, list[str]] = {}
+    for page_id, _, message in _asked(conn, file_id):
+        told.setdefault(page_id, []).append(message)
+    query = (
+        select(page.c.page_id, page.c.number, page.c.state, receipt.c.path, document.c.document_type)
+        .join(document, document.c.document_id == page.c.document_id)
+        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
+        .where(document.c.file_id == file_id)
+        .order_by(receipt.c.path, page.c.number)
+    )
+    return found, [
+        FilePage(
+            page_id=row.page_id, place=f"{row.path}, {row.number}", document_type=row.document_type,
+            identity=identity.get(row.page_id, ""), issues=tuple(told.get(row.page_id, ())),
+            waits=row.state == PageState.IN_REVIEW.value,
+        )
+        for row in conn.execute(query)
+    ]  # fmt: skip
+
+
+def labels(conn: Connection, batch_id: str) -> Sequence[str]:
+    """What the files of a batch are called."""
+    return conn.scalars(select(file.c.label).where(file.c.batch_id == batch_id).order_by(file.c.label)).all()
+
+
+def _asked(conn: Connection, file_id: str) -> list[tuple[str, str, str]]:
+    """(page id, check, sentence) of every question about a page of the file."""
+    query = (
+        select(issue.c.page_id, issue.c.check_name, issue.c.message)
+        .join(page, page.c.page_id == issue.c.page_id)
+        .join(document, document.c.document_id == page.c.document_id)
+        .where(document.c.file_id == file_id, issue.c.document_id.is_(None))
+        .order_by(issue.c.issue_id)
+    )
+    return [(row.page_id, row.check_name, row.message) for row in conn.execute(query)]

@@ -1,0 +1,270 @@
+"""Stage 8, review.queue: documents with open tasks go to officers one by one; who has one holds a lease on it.
+
+`review.waiting` has a row for each such document, kept by triggers. A lease runs on the database's clock; its token
+grows with each holder, so that one who lost it and does not know is told when saving. Documents of held files wait at
+the file questions, restricted ones for somebody who opens them with a reason.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import aliased
+
+from pipeline.tables import document, review_decision, review_task
+from records.base import Frozen
+from review.restricted import opened, restricted_by, restrictions, said_in
+from review.revisions import Decision, normal
+from review.tables import lease, waiting
+
+LEASE_SECONDS = 600
+ATTEMPTS = 20  # Each failed one means that somebody else got a document.
+AWAY = timedelta(minutes=5)  # Between two decisions: longer is a pause, not work.
+
+NOW = func.clock_timestamp()
+TOKEN = text("nextval('review.lease_token')")
+
+
+class Filters(Frozen):
+    """Which documents to hand out; an empty one is none. `box`: how the file's label begins; `field`: has it open."""
+
+    document_type: str = ""
+    box: str = ""
+    field: str = ""
+
+
+class Lease(Frozen):
+    """Who holds a document until when. `token`: handed in with each save."""
+
+    document_id: str
+    account_id: str
+    token: int
+    until: datetime
+
+
+class Counts(Frozen):
+    """What waits. `documents`: may be handed out now or later, `values`: open tasks in them, `taken`: of them held by
+    officers; `stopped`: documents of held files; `restricted`: others of which it is known that not
+    everybody may see them; `by_type`: of `documents`, most first."""
+
+    documents: int
+    values: int
+    taken: int
+    stopped: int
+    restricted: int
+    by_type: tuple[tuple[str, int], ...]
+
+
+class Progress(Frozen):
+    """What an officer did since a moment. `seconds`: median between two decisions; `agreed`: of `compared` tasks that
+    another officer decided too, those with the same outcome."""
+
+    values: int
+    documents: int
+    seconds: float | None
+    compared: int
+    agreed: int
+
+
+def claim(
+    conn: Connection, account_id: str, filters: Filters | None = None, seconds: float = LEASE_SECONDS
+) -> str | None:
+    """The document that the officer goes on with: the one she holds, else the first that is free; None: none is left.
+
+    First by the target's deadline, then by what its form says of the stay, then by age. Commit before it is shown.
+    """
+    for held in _held(conn, account_id):
+        if take(conn, account_id, held, seconds):
+            return held
+        give_back(conn, held, account_id)
+    query = next_free(filters or Filters()).with_for_update(of=document, skip_locked=True)
+    for _ in range(ATTEMPTS):
+        found: str | None = conn.scalar(query)
+        while found is not None and _mark_restricted(conn, found):
+            found = conn.scalar(query)
+        if found is None or take(conn, account_id, found, seconds):
+            return found
+    return None
+
+
+def take(conn: Connection, account_id: str, document_id: str, seconds: float = LEASE_SECONDS) -> Lease | None:
+    """The officer's lease on this document, new or renewed; None when another holds it, when nothing in it is open, and
+    when it waits elsewhere."""
+    conn.execute(select(document.c.document_id).where(document.c.document_id == document_id).with_for_update())
+    here = select(waiting.c.tasks).where(waiting.c.document_id == document_id, ~waiting.c.held)
+    if conn.scalar(here) is None or (_restricted(conn, document_id) and not opened(conn, account_id, document_id)):
+        return None
+    own = (lease.c.account_id == account_id) & (lease.c.until > NOW)
+    new = upsert(lease).values(document_id=document_id, account_id=account_id, token=TOKEN, until=_until(seconds))
+    kept = {
+        "account_id": account_id, "until": _until(seconds),
+        "token": text("CASE WHEN lease.account_id = excluded.account_id AND lease.until > clock_timestamp() "
+                      "THEN lease.token ELSE excluded.token END"),
+    }  # fmt: skip
+    taken = new.on_conflict_do_update(index_elements=["document_id"], set_=kept, where=own | (lease.c.until <= NOW))
+    row = conn.execute(taken.returning(*lease.c)).mappings().one_or_none()
+    return Lease.model_validate(dict(row)) if row else None
+
+
+def next_free(filters: Filters) -> Select[Any]:
+    """The query for the first free document."""
+    return (
+        select(waiting.c.document_id)
+        .join(document, document.c.document_id == waiting.c.document_id)
+        .where(~waiting.c.held, ~waiting.c.restricted, _for_everybody(), *_like(filters), ~_leased().exists())
+        .order_by(waiting.c.deadline, waiting.c.place, waiting.c.since, waiting.c.document_id)
+        .limit(1)
+    )
+
+
+def lease_of(conn: Connection, document_id: str, account_id: str) -> Lease | None:
+    """The officer's lease on a document, unless it has run out."""
+    own = (lease.c.document_id == document_id) & (lease.c.account_id == account_id) & (lease.c.until > NOW)
+    row = conn.execute(select(lease).where(own)).mappings().one_or_none()
+    return Lease.model_validate(dict(row)) if row else None
+
+
+def renew(conn: Connection, document_id: str, account_id: str, token: int, seconds: float = LEASE_SECONDS) -> bool:
+    """Prolong a lease; False when it was given back or somebody else took it. One that ran out and that nobody took
+    since lives again. Locks it until the end of the transaction."""
+    done = conn.execute(update(lease).where(_own(document_id, account_id, token)).values(until=_until(seconds)))
+    return done.rowcount == 1
+
+
+def holds(conn: Connection, document_id: str, account_id: str, token: int) -> bool:
+    """Whether the lease with this token still stands."""
+    own = _own(document_id, account_id, token) & (lease.c.until > NOW)
+    return conn.scalar(select(lease.c.token).where(own)) is not None
+
+
+def held_by_another(conn: Connection, document_id: str, account_id: str) -> bool:
+    """Whether some other officer has the document now."""
+    other = (lease.c.document_id == document_id) & (lease.c.account_id != account_id) & (lease.c.until > NOW)
+    return conn.scalar(select(lease.c.token).where(other)) is not None
+
+
+def give_back(conn: Connection, document_id: str, account_id: str) -> None:
+    """End the officer's lease; somebody else's stays."""
+    conn.execute(delete(lease).where(lease.c.document_id == document_id, lease.c.account_id == account_id))
+
+
+def counts(conn: Connection, filters: Filters | None = None) -> Counts:
+    """What waits, of the kind asked for."""
+    like, here = _like(filters or Filters()), waiting.c.document_id == lease.c.document_id
+    closed = waiting.c.restricted | ~_for_everybody()
+    rows = conn.execute(
+        select(
+            waiting.c.document_type, waiting.c.held, closed.label("closed"), func.count().label("documents"),
+            func.sum(waiting.c.tasks).label("values"),
+        )
+        .where(*like)
+        .group_by(waiting.c.document_type, waiting.c.held, closed)
+    ).all()  # fmt: skip
+    free = [row for row in rows if not (row.held or row.closed)]
+    taken = select(func.count()).select_from(lease).join(waiting, here)
+    return Counts(
+        documents=sum(row.documents for row in free),
+        values=sum(row.values for row in free),
+        taken=conn.scalar(taken.where(lease.c.until > NOW, ~waiting.c.held, *like)) or 0,
+        stopped=sum(row.documents for row in rows if row.held),
+        restricted=sum(row.documents for row in rows if row.closed and not row.held),
+        by_type=tuple(sorted(((r.document_type, r.documents) for r in free), key=lambda kind: (-kind[1], kind[0]))),
+    )
+
+
+def progress(conn: Connection, account_id: str, since: datetime) -> Progress:
+    """What the officer decided since then and did not take back."""
+    undone, other = aliased(review_decision), aliased(review_decision)
+    own = (
+        select(review_decision, review_task.c.document_id)
+        .join(review_task, review_task.c.task_id == review_decision.c.task_id)
+        .where(
+            review_decision.c.decided_by == account_id, review_decision.c.decided_at >= since,
+            review_decision.c.undoes.is_(None),
+            ~select(undone.c.decision_id).where(undone.c.undoes == review_decision.c.decision_id).exists(),
+        )
+        .order_by(review_decision.c.decided_at)
+    )  # fmt: skip
+    rows = conn.execute(own).mappings().all()
+    theirs = select(other.c.task_id, other.c.decision, other.c.value, other.c.before).where(
+        other.c.task_id.in_([row["task_id"] for row in rows]), other.c.decided_by != account_id,
+        other.c.undoes.is_(None),
+    )  # fmt: skip
+    also = {row["task_id"]: _outcome(row) for row in conn.execute(theirs.order_by(other.c.decision_id)).mappings()}
+    both = [row for row in rows if row["task_id"] in also]
+    return Progress(
+        values=len(rows),
+        documents=len({row["document_id"] for row in rows} - _unfinished(conn, {row["document_id"] for row in rows})),
+        seconds=_pace([row["decided_at"] for row in rows]),
+        compared=len(both),
+        agreed=sum(_outcome(row) == also[row["task_id"]] for row in both),
+    )
+
+
+def _held(conn: Connection, account_id: str) -> Sequence[str]:
+    own = (lease.c.account_id == account_id) & (lease.c.until > NOW)
+    return conn.scalars(select(lease.c.document_id).where(own).order_by(lease.c.token)).all()
+
+
+def _mark_restricted(conn: Connection, document_id: str) -> bool:
+    """Leave a restricted document out from now on; whether it is one."""
+    if not _restricted(conn, document_id):
+        return False
+    conn.execute(update(waiting).where(waiting.c.document_id == document_id).values(restricted=True))
+    return True
+
+
+def _restricted(conn: Connection, document_id: str) -> str:
+    kind = conn.scalars(select(document.c.document_type).where(document.c.document_id == document_id)).one()
+    return restricted_by(kind, said_in(conn, document_id))
+
+
+def _own(document_id: str, account_id: str, token: int) -> ColumnElement[bool]:
+    return (lease.c.document_id == document_id) & (lease.c.account_id == account_id) & (lease.c.token == token)
+
+
+def _until(seconds: float) -> Any:
+    return NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def _leased() -> Select[Any]:
+    return select(lease.c.token).where(lease.c.document_id == waiting.c.document_id, lease.c.until > NOW)
+
+
+def _for_everybody() -> ColumnElement[bool]:
+    """Of a type that is not restricted as a whole; what its values restrict shows when its turn comes."""
+    return waiting.c.document_type.not_in(sorted({kind for one in restrictions() for kind in one.document_types}))
+
+
+def _like(filters: Filters) -> list[ColumnElement[bool]]:
+    where = []
+    if filters.document_type:
+        where.append(waiting.c.document_type == filters.document_type)
+    if filters.box:
+        where.append(func.starts_with(waiting.c.label, filters.box))
+    if filters.field:
+        own = (review_task.c.document_id == waiting.c.document_id) & (review_task.c.state == "open")
+        where.append(select(review_task.c.task_id).where(own, review_task.c.field == filters.field).exists())
+    return where
+
+
+def _unfinished(conn: Connection, documents: set[str]) -> set[str]:
+    return set(conn.scalars(select(waiting.c.document_id).where(waiting.c.document_id.in_(documents))))
+
+
+def _pace(moments: Sequence[datetime]) -> float | None:
+    """Median seconds from one decision to the next, pauses left out; None before the second."""
+    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    working = [gap.total_seconds() for gap in gaps if gap <= AWAY]
+    return round(median(working), 1) if working else None
+
+
+def _outcome(row: RowMapping) -> tuple[str, str]:
+    """What a decision came to: to accept a value and to type the same are one."""
+    read = ((row["before"] or {}).get("value") or {}).get("value")
+    if row["decision"] == Decision.ACCEPT and read:
+        return Decision.CORRECT, read["value"]
+    return row["decision"], normal(row["value"], read["kind"]) if row["value"] and read else row["value"]

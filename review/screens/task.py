@@ -1,0 +1,247 @@
+"""Stage 8, review.screens.task: a document's doubtful fields, each under its crop, beside the page; one key for each.
+
+What cannot be saved is told in a sentence beside its field, with what was typed still in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection, select
+from starlette.background import BackgroundTask
+
+from pipeline.tables import document, file, page_text, review_decision, review_task
+from records.document_types import DocumentType, document_types
+from records.documents import ValidatedDocument
+from records.errors import LostLease
+from records.pages import PageImage
+from review import queue
+from review.cards import Card, State, cards_of
+from review.decisions import decide, undo
+from review.picklists import get_ready, search
+from review.policy import Right, Routes
+from review.rendering import Transaction, account_of, language_of, page, problem
+from review.restricted import locked, restricted
+from review.revisions import MAX_TYPED, Decision, Refused
+from review.screens.help import KEYS
+from review.screens.pages import crop_address, page_address, warm
+from review.sessions import Account
+from review.texts import say
+
+ENTER, INSIST = "enter", "insist"
+DECIDED, OPEN = "decided", "open"
+MOST_ASKED = 200  # characters of a search in a pick-list
+TOLD = {  # Words that the page's script says, with the blanks that it fills itself.
+    "task.left": {"left": "{left}", "all": "{all}"}, "task.crop_fails": {}, "task.error.lost": {},
+    "task.error.network": {}, "task.typed": {}, "task.copy": {}, "task.copied": {}, "task.to_queue": {},
+    "task.session_still": {},
+}  # fmt: skip
+Text = Annotated[str, Form()]
+Number = Annotated[int, Form()]
+routes = Routes()
+
+
+class Opened(NamedTuple):
+    """A document as it stands, and the card of each of its tasks."""
+
+    document_id: str
+    label: str
+    form: DocumentType
+    validated: ValidatedDocument
+    cards: tuple[Card, ...]
+
+    @property
+    def left(self) -> int:
+        """How many fields still wait."""
+        return sum(card.state is State.OPEN for card in self.cards)
+
+
+@routes.get("/task/{document_id}", right=Right.REVIEW)
+def show_task(request: Request, conn: Transaction, document_id: str) -> Response:
+    """The document's cards and its pages; held by whoever opens it, if nobody else holds it."""
+    who, language = _who(request), language_of(request)
+    found = _opened(conn, document_id, language)
+    if locked(conn, who.account_id, found.validated):
+        return page(request, "closed.html", 403, document_id=document_id, why=restricted(found.validated))
+    lease = queue.take(conn, who.account_id, document_id) or queue.lease_of(conn, document_id, who.account_id)
+    if lease is None:
+        return RedirectResponse("/queue", status_code=303)
+    page_ids = found.validated.document.page_ids
+    warm(request, conn, [*page_ids, *_next_pages(conn)])
+    answer = page(
+        request, "task.html", document_id=document_id, lease=lease.token, most=MAX_TYPED, file=found.label,
+        form=_title(found.form, language), cards=found.cards, left=found.left, crops=_crops(request, found.cards),
+        pages=[_sheet(request, page_ids, page_id) for page_id in page_ids], told=TOLD, keys=KEYS,
+    )  # fmt: skip
+    answer.background = BackgroundTask(get_ready, _icd10(request))
+    return answer
+
+
+@routes.post("/task/{document_id}/field/{field}", right=Right.REVIEW)
+def decide_field(
+    request: Request,
+    conn: Transaction,
+    document_id: str,
+    field: str,
+    token: Number,
+    decision: Text = ENTER,
+    value: Text = "",
+) -> Response:
+    """Settle one field and give its card; 422 with the card and a sentence where nothing was saved."""
+    language = language_of(request)
+    card = _card(_opened(conn, document_id, language), field)
+    wanted = _decision(card, decision, value)
+    if wanted is Decision.CORRECT and not value.strip():
+        return _fragment(request, document_id, token, _refused(card, value, say("task.error.empty", language)))
+    try:
+        with conn.begin_nested():
+            decide(
+                conn, _task_id(conn, document_id, field), _who(request).account_id, wanted,
+                value if wanted is Decision.CORRECT else "", token=token, insist=decision == INSIST,
+            )  # fmt: skip
+    except LostLease:
+        return problem(request, 409, "task.error.lost")
+    except Refused as refused:
+        told = _refused(card, value, refused.said(language), insist=refused.insist)
+        return _fragment(request, document_id, token, told)
+    return _fragment(request, document_id, token, _card(_opened(conn, document_id, language), field))
+
+
+@routes.post("/task/{document_id}/undo", right=Right.REVIEW)
+def undo_field(request: Request, conn: Transaction, document_id: str, token: Number, field: Text) -> Response:
+    """Take a decision on a field back and give its card, open again and with the lease under which it is decided."""
+    language = language_of(request)
+    card = _card(_opened(conn, document_id, language), field)
+    if card.state is State.OPEN:
+        return _fragment(request, document_id, token, card)
+    try:
+        with conn.begin_nested():
+            undo(conn, document_id, field, _who(request).account_id)
+    except LostLease:
+        return problem(request, 409, "task.error.lost")
+    except Refused as refused:
+        return _fragment(request, document_id, token, card.model_copy(update={"error": refused.said(language)}))
+    lease = queue.take(conn, _who(request).account_id, document_id)
+    again = _card(_opened(conn, document_id, language), field)
+    return _fragment(request, document_id, lease.token if lease else token, again)
+
+
+@routes.post("/task/{document_id}/renew", right=Right.REVIEW)
+def renew(request: Request, conn: Transaction, document_id: str, token: Number) -> Response:
+    """Keep the document for another ten minutes."""
+    if queue.renew(conn, document_id, _who(request).account_id, token):
+        return Response(status_code=204)
+    return problem(request, 409, "task.error.lost")
+
+
+@routes.post("/task/{document_id}/give-back", right=Right.REVIEW)
+def give_back(request: Request, conn: Transaction, document_id: str) -> Response:
+    """Let the next officer have the document."""
+    queue.give_back(conn, document_id, _who(request).account_id)
+    return RedirectResponse("/queue", status_code=303)
+
+
+@routes.get("/pick/{name}", right=Right.REVIEW)
+def pick(request: Request, name: str, q: str = "") -> Response:
+    """The lines of a pick-list that fit what was typed."""
+    try:
+        found = search(name, q[:MOST_ASKED], _icd10(request))
+    except KeyError as error:
+        raise HTTPException(404) from error
+    return page(request, "_pick.html", choices=found)
+
+
+def _icd10(request: Request) -> Path:
+    """The list loaded at set-up; it may not be there."""
+    home: Path = request.app.state.settings.home
+    return home / "codes" / "icd10.csv"
+
+
+def _who(request: Request) -> Account:
+    who = account_of(request)
+    if who is None:
+        raise HTTPException(401)
+    return who
+
+
+def _opened(conn: Connection, document_id: str, language: str) -> Opened:
+    """The document with its cards; 404 when there is none."""
+    query = select(document.c.validated, file.c.label).join(file, file.c.file_id == document.c.file_id)
+    row = conn.execute(query.where(document.c.document_id == document_id)).one_or_none()
+    if row is None:
+        raise HTTPException(404)
+    validated = ValidatedDocument.model_validate(row.validated)
+    form = document_types()[validated.document.document_type]
+    images = _images(conn, validated.document.page_ids)
+    cards = cards_of(validated, form, images, _tasks(conn, document_id), language)
+    return Opened(document_id, row.label, form, validated, cards)
+
+
+def _images(conn: Connection, page_ids: tuple[str, ...]) -> dict[str, PageImage]:
+    query = select(page_text.c.page_id, page_text.c.image).where(page_text.c.page_id.in_(page_ids))
+    return {row.page_id: PageImage.model_validate(row.image) for row in conn.execute(query)}
+
+
+def _tasks(conn: Connection, document_id: str) -> dict[str, str]:
+    """The document's tasks: field -> the decision that stands, '' while it is open."""
+    query = (
+        select(review_task.c.field, review_task.c.state, review_decision.c.decision)
+        .outerjoin(review_decision, review_decision.c.task_id == review_task.c.task_id)
+        .where(review_task.c.document_id == document_id, review_task.c.state.in_((OPEN, DECIDED)))
+        .order_by(review_decision.c.decision_id)
+    )
+    return {row.field: row.decision if row.state == DECIDED else "" for row in conn.execute(query)}
+
+
+def _task_id(conn: Connection, document_id: str, field: str) -> str:
+    own = (review_task.c.document_id == document_id) & (review_task.c.field == field)
+    return str(conn.scalars(select(review_task.c.task_id).where(own)).one())
+
+
+def _next_pages(conn: Connection) -> list[str]:
+    """Pages of the document that is likely to be handed out next."""
+    following = conn.scalar(queue.next_free(queue.Filters()))
+    page_ids = conn.scalar(select(document.c.page_ids).where(document.c.document_id == following))
+    return list(page_ids or ())
+
+
+def _card(found: Opened, field: str) -> Card:
+    card = next((card for card in found.cards if card.field == field), None)
+    if card is None:
+        raise HTTPException(404)
+    return card
+
+
+def _decision(card: Card, said: str, typed: str) -> Decision:
+    """What a key means: Enter accepts what was read, or what was typed in its place."""
+    if said in (Decision.ABSENT, Decision.UNREADABLE):
+        return Decision(said)
+    return Decision.ACCEPT if typed.strip() == card.value != "" else Decision.CORRECT
+
+
+def _refused(card: Card, typed: str, sentence: str, *, insist: bool = False) -> Card:
+    return card.model_copy(update={"typed": typed, "error": sentence, "insist": insist})
+
+
+def _fragment(request: Request, document_id: str, token: int, card: Card) -> Response:
+    """One card for the page that stands."""
+    shown: Mapping[str, Any] = {"document_id": document_id, "lease": token, "most": MAX_TYPED, "card": card}
+    crop = _crops(request, (card,))[card.key]
+    return page(request, "_field.html", 422 if card.error else 200, crop=crop, **shown)
+
+
+def _crops(request: Request, cards: tuple[Card, ...]) -> dict[str, str]:
+    """The address of each card's crop, '' where there is none."""
+    return {card.key: crop_address(request, card.page_id, card.box) if card.box else "" for card in cards}
+
+
+def _sheet(request: Request, page_ids: Sequence[str], page_id: str) -> dict[str, str]:
+    """A page for the viewer: where it is and what it is called."""
+    name = say("task.page_of", language_of(request), number=page_ids.index(page_id) + 1, all=len(page_ids))
+    return {"page_id": page_id, "url": page_address(request, page_id), "name": name}
+
+
+def _title(form: DocumentType, language: str) -> str:
+    return form.title.vi if language == "vi" else form.title.en
