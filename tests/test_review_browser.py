@@ -8,11 +8,13 @@ import shutil
 import socket
 import threading
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pikepdf
 import pytest
 import uvicorn
+from PIL import Image
 from rich.console import Console
 from sqlalchemy import select, text
 
@@ -83,10 +85,11 @@ def chromium():
 
 @pytest.fixture
 def page(chromium, address):
-    """A signed-in officer's browser; a failed script fails the test."""
+    """A signed-in officer's browser; a script that fails or that the content policy stops fails the test."""
     context = chromium.new_context(viewport=SIZE, base_url=address, reduced_motion="reduce")
     opened, failures = context.new_page(), []
     opened.on("pageerror", lambda error: failures.append(str(error)))
+    opened.on("console", lambda told: failures.append(told.text) if "Content Security Policy" in told.text else None)
     sign_in(opened)
     yield opened
     context.close()
@@ -114,7 +117,8 @@ def shot(page, name):
     if os.environ.get("SOHOA_REGENERATE") == "1":
         SCREENS.mkdir(exist_ok=True)
         page.wait_for_timeout(1200)
-        page.screenshot(path=SCREENS / f"{name}.png")
+        taken = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        taken.quantize(128, dither=Image.Dither.NONE).save(SCREENS / f"{name}.png", optimize=True)
 
 
 def here(page):

@@ -357,6 +357,15 @@ def test_a_document_that_another_holds_is_not_shown(held, app, clean):
     assert (answer.status_code, answer.headers["location"]) == (303, "/queue")
 
 
+def test_a_restricted_document_asks_for_a_reason_before_it_shows_anything(held, monkeypatch):
+    monkeypatch.setattr(screen, "locked", lambda *_: "hiv")
+    monkeypatch.setattr(screen, "restricted", lambda *_: "hiv")
+    browser, document_id, _ = held
+    answer = browser.get(f"/task/{document_id}")
+    assert answer.status_code == 403 and f'action="/glass/{document_id}"' in answer.text
+    assert "19.000001" not in answer.text and "/crop/" not in answer.text
+
+
 def test_a_document_given_back_is_free_and_one_that_is_kept_is_renewed(held, clean):
     browser, document_id, token = held
     assert browser.post(f"/task/{document_id}/renew", data={"token": token}).status_code == 204

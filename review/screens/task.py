@@ -91,7 +91,7 @@ def decide_field(
 ) -> Response:
     """Settle one field and give its card; 422 with the card and a sentence where nothing was saved."""
     language = language_of(request)
-    card = _card(_opened(conn, document_id, language), field)
+    card = _card(conn, document_id, field, language)
     wanted = _decision(card, decision, value)
     if wanted is Decision.CORRECT and not value.strip():
         return _fragment(request, document_id, token, _refused(card, value, say("task.error.empty", language)))
@@ -106,14 +106,14 @@ def decide_field(
     except Refused as refused:
         told = _refused(card, value, refused.said(language), insist=refused.insist)
         return _fragment(request, document_id, token, told)
-    return _fragment(request, document_id, token, _card(_opened(conn, document_id, language), field))
+    return _fragment(request, document_id, token, _card(conn, document_id, field, language))
 
 
 @routes.post("/task/{document_id}/undo", right=Right.REVIEW)
 def undo_field(request: Request, conn: Transaction, document_id: str, token: Number, field: Text) -> Response:
     """Take a decision on a field back and give its card, open again and with the lease under which it is decided."""
     language = language_of(request)
-    card = _card(_opened(conn, document_id, language), field)
+    card = _card(conn, document_id, field, language)
     if card.state is State.OPEN:
         return _fragment(request, document_id, token, card)
     try:
@@ -124,7 +124,7 @@ def undo_field(request: Request, conn: Transaction, document_id: str, token: Num
     except Refused as refused:
         return _fragment(request, document_id, token, card.model_copy(update={"error": refused.said(language)}))
     lease = queue.take(conn, _who(request).account_id, document_id)
-    again = _card(_opened(conn, document_id, language), field)
+    again = _card(conn, document_id, field, language)
     return _fragment(request, document_id, lease.token if lease else token, again)
 
 
@@ -166,8 +166,8 @@ def _who(request: Request) -> Account:
     return who
 
 
-def _opened(conn: Connection, document_id: str, language: str) -> Opened:
-    """The document with its cards; 404 when there is none."""
+def _opened(conn: Connection, document_id: str, language: str, field: str = "") -> Opened:
+    """The document with its cards, or with that of one `field`; 404 when there is no such document."""
     query = select(document.c.validated, file.c.label).join(file, file.c.file_id == document.c.file_id)
     row = conn.execute(query.where(document.c.document_id == document_id)).one_or_none()
     if row is None:
@@ -175,7 +175,8 @@ def _opened(conn: Connection, document_id: str, language: str) -> Opened:
     validated = ValidatedDocument.model_validate(row.validated)
     form = document_types()[validated.document.document_type]
     images = _images(conn, validated.document.page_ids)
-    cards = cards_of(validated, form, images, _tasks(conn, document_id), language)
+    tasks = {f: outcome for f, outcome in _tasks(conn, document_id).items() if field in ("", f)}
+    cards = cards_of(validated, form, images, tasks, language)
     return Opened(document_id, row.label, form, validated, cards)
 
 
@@ -207,11 +208,11 @@ def _next_pages(conn: Connection) -> list[str]:
     return list(page_ids or ())
 
 
-def _card(found: Opened, field: str) -> Card:
-    card = next((card for card in found.cards if card.field == field), None)
-    if card is None:
+def _card(conn: Connection, document_id: str, field: str, language: str) -> Card:
+    found = _opened(conn, document_id, language, field).cards
+    if not found:
         raise HTTPException(404)
-    return card
+    return found[0]
 
 
 def _decision(card: Card, said: str, typed: str) -> Decision:
