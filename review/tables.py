@@ -36,16 +36,17 @@ account = Table(
 
 session = Table(
     "session", metadata, Column("session_hash", LargeBinary, primary_key=True),
-    Column("account_id", TextType, ForeignKey("review.account.account_id"), nullable=False, index=True), _text("csrf"),
+    Column("account_id", TextType, ForeignKey("review.account.account_id"), nullable=False), _text("csrf"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=NOW),
-    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False), Index("session_account", "account_id"),
 )  # fmt: skip
 
 lease = Table(
     "lease", metadata, Column("document_id", TextType, primary_key=True),
-    Column("account_id", TextType, ForeignKey("review.account.account_id"), nullable=False, index=True),
+    Column("account_id", TextType, ForeignKey("review.account.account_id"), nullable=False),
     Column("token", BigInteger, nullable=False), Column("until", DateTime(timezone=True), nullable=False),
+    Index("lease_account", "account_id"),
 )  # fmt: skip
 
 waiting = Table(
@@ -64,7 +65,8 @@ waiting = Table(
 page_view = Table(
     "page_view", metadata, Column("view_id", BigInteger, primary_key=True),
     Column("at", DateTime(timezone=True), nullable=False, server_default=NOW), _text("account_id"),
-    Column("page_id", TextType, nullable=False, index=True), _text("what"), _text("reason", EMPTY),
+    Column("page_id", TextType, nullable=False), _text("what"), _text("reason", EMPTY),
+    Index("page_view_page", "page_id"),
 )  # fmt: skip
 
 glass = Table(
