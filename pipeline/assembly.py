@@ -15,6 +15,7 @@ from records.document_types import DocumentType
 from records.documents import Document, FieldReading, FieldValue, Issue, ValidatedDocument, Verdict
 from transformers.identity import PLACED, IdentityState, PageIdentity, file_identity, guard, page_identity
 from transformers.values import readings_to_values
+from validation.checks import as_written
 from validation.verdicts import THRESHOLDS, validate
 
 FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
@@ -174,11 +175,16 @@ def _identity_issues(page: PageIdentity, expected: Mapping[str, str], state: Ide
 
 def _both_sides(evidence: Mapping[str, str], expected: Mapping[str, str]) -> str:
     """'trang ghi họ tên “A”, số vào viện “1”; hồ sơ ghi họ tên “B”, số vào viện “2”'"""
+    told = {field: called for field, called in CALLED.items() if field in evidence}
     page, file = (
-        ", ".join(f"{called} “{said[field]}”" for field, called in CALLED.items() if field in evidence)
+        ", ".join(f"{called} “{_for_people(field, said[field])}”" for field, called in told.items())
         for said in (evidence, expected)
     )
     return f"trang ghi {page}; hồ sơ ghi {file}"
+
+
+def _for_people(field: str, form: str) -> str:
+    return as_written(form) if field == "patient.birth_date" else form
 
 
 def edition_on(kind: DocumentType, values: Sequence[FieldValue]) -> str:

@@ -27,7 +27,8 @@ class FilePage(Frozen):
     """One page of a file in its order. `issues`: sentences for the officer; `waits`: it can be placed."""
 
     page_id: str
-    place: str
+    number: int
+    path: str
     document_type: str
     identity: str
     issues: tuple[str, ...]
@@ -69,7 +70,7 @@ def pages_of(conn: Connection, file_id: str) -> tuple[WaitingFile, list[FilePage
     )
     return found, [
         FilePage(
-            page_id=row.page_id, place=f"{row.path}, {row.number}", document_type=row.document_type,
+            page_id=row.page_id, number=row.number, path=row.path, document_type=row.document_type,
             identity=identity.get(row.page_id, ""), issues=tuple(told.get(row.page_id, ())),
             waits=row.state == PageState.IN_REVIEW.value,
         )

@@ -180,7 +180,7 @@ def test_both_sides_are_told_of_a_page_in_doubt_too():
 
 def test_a_birth_date_that_agrees_is_told_on_both_sides_and_is_not_enough():
     found = assembled(("discharge_letter", {"patient.birth_date": "01/09/1960"}))
-    assert "trang ghi ngày sinh “1960-09-01”; hồ sơ ghi ngày sinh “1960-09-01”" in found.page_issues["1"][0].message
+    assert "trang ghi ngày sinh “01/09/1960”; hồ sơ ghi ngày sinh “01/09/1960”" in found.page_issues["1"][0].message
 
 
 def test_pages_in_doubt_bear_no_witness_and_settle_no_fact():

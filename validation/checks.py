@@ -95,7 +95,7 @@ def not_before(facts: Facts, field: str, arguments: Sequence[str]) -> Finding | 
     shared = min(len(early), len(late))
     if not early or late[:shared] >= early[:shared]:
         return None
-    return f"{_shown(late)} sớm hơn {_shown(early)} là mốc phải có trước; hãy xem lại cả hai ngày.", (other,)
+    return f"{as_written(late)} sớm hơn {as_written(early)} là mốc phải có trước; hãy xem lại cả hai ngày.", (other,)
 
 
 def not_after(facts: Facts, field: str, arguments: Sequence[str]) -> Finding | None:
@@ -105,7 +105,7 @@ def not_after(facts: Facts, field: str, arguments: Sequence[str]) -> Finding | N
     shared = min(len(early), len(late))
     if not late or early[:shared] <= late[:shared]:
         return None
-    return f"{_shown(early)} muộn hơn {_shown(late)} là mốc phải có sau; hãy xem lại cả hai ngày.", (other,)
+    return f"{as_written(early)} muộn hơn {as_written(late)} là mốc phải có sau; hãy xem lại cả hai ngày.", (other,)
 
 
 def age_matches_birth_date(facts: Facts, field: str, _: Sequence[str]) -> Finding | None:
@@ -196,7 +196,7 @@ def _fields_of(facts: Facts, kind: str) -> tuple[str, ...]:
     return tuple(f for f in facts.values if facts.kinds[f] == kind)
 
 
-def _shown(iso: str) -> str:
+def as_written(iso: str) -> str:
     """'2014-02-13T14:45' -> '14:45 13/02/2014'."""
     day, _, hour = iso.partition("T")
     return f"{hour} {'/'.join(reversed(day.split('-')))}".strip()
