@@ -49,6 +49,15 @@ class ReadPage(NamedTuple):
         return PageState(self.row["state"])
 
 
+class Placed(NamedTuple):
+    """What says of a page which file it is of: as `ReadPage` has it; `document_type` '' where it is not read yet."""
+
+    place: tuple[str, str, int]
+    document_type: str
+    said: Separator | None = None
+    ruled: str = ""
+
+
 class Part(NamedTuple):
     """The pages of one file in order, what its separator says, and what an officer is asked about it, by page id."""
 
@@ -65,11 +74,17 @@ class Part(NamedTuple):
 
 def parts_of(pages: Sequence[ReadPage], boundary: Boundary, boxes: Collection[str] = ()) -> list[Part]:
     """The batch's pages by file. `boxes`: those that the registry knows; with none, any box will do."""
-    labels = _by_separator(pages) if boundary is Boundary.SEPARATOR else [_by_path(p, boundary) for p in pages]
+    placed = [Placed(p.place, p.reading.document_type, _said(p), p.ruled) for p in pages]
     found: dict[str, list[ReadPage]] = {}
-    for page, label in zip(pages, labels, strict=True):
-        found.setdefault(page.ruled or label, []).append(page)
+    for page, label in zip(pages, labels_of(placed, boundary), strict=True):
+        found.setdefault(label, []).append(page)
     return [_part(label, group, boundary, boxes) for label, group in found.items()]
+
+
+def labels_of(pages: Sequence[Placed], boundary: Boundary) -> list[str]:
+    """The label of the file that each page of a batch, in reading order, is of."""
+    labels = _by_separator(pages) if boundary is Boundary.SEPARATOR else [_by_path(p, boundary) for p in pages]
+    return [page.ruled or label for page, label in zip(pages, labels, strict=True)]
 
 
 def in_reading_order(place: tuple[str, str, int]) -> tuple[list[tuple[int, str]], str, int]:
@@ -83,21 +98,25 @@ def label_of(separator: Separator) -> str:
     return f"{separator.box}/{separator.file_number:04d}"
 
 
-def _by_path(page: ReadPage, boundary: Boundary) -> str:
+def fits(sheets: int, pages: int) -> bool:
+    """Whether so many pages are so many sheets (0: any): a sheet has one side or two, as the scanner was set."""
+    return not sheets or pages in (sheets, 2 * sheets)
+
+
+def _by_path(page: Placed, boundary: Boundary) -> str:
     """What a file is called: its scan, or its folder."""
     path = page.place[0]
     return path.rpartition("/")[0] or "." if boundary is Boundary.FOLDER else path
 
 
-def _by_separator(pages: Sequence[ReadPage]) -> list[str]:
+def _by_separator(pages: Sequence[Placed]) -> list[str]:
     """The label of each page: its separator's; where there is none that can be read, the place of the first page."""
     labels: list[str] = []
     label = ""
     for page in pages:
-        said = _said(page)
-        if said:
-            label = label_of(said)
-        elif not label or page.reading.document_type == DOUBTFUL:
+        if page.said:
+            label = label_of(page.said)
+        elif not label or page.document_type == DOUBTFUL:
             label = f"{page.place[0]}#{page.place[2]}"
         labels.append(label)
     return labels
@@ -132,12 +151,7 @@ def _asked(
     found = sum(page.state is not PageState.DUPLICATE for page in content)
     if boxes and said.box not in boxes and not all(page.ruled for page in content):
         return _issue(content[0], UNKNOWN_BOX, box=said.box)
-    # A sheet has one side or two, as the scanner was set.
-    return _issue(content[0], SHEETS, told=said.sheets, found=found) if not _fits(said.sheets, found) else {}
-
-
-def _fits(sheets: int, pages: int) -> bool:
-    return not sheets or pages in (sheets, 2 * sheets)
+    return _issue(content[0], SHEETS, told=said.sheets, found=found) if not fits(said.sheets, found) else {}
 
 
 def _issue(page: ReadPage, check: str, **told: object) -> dict[str, tuple[Issue, ...]]:

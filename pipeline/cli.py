@@ -1,5 +1,6 @@
 """The command line, pipeline.cli: `sohoa`. Exits 2 with one sentence when something must be mended first."""
 
+import getpass
 import json
 import logging
 import sys
@@ -209,6 +210,31 @@ def batch_list(as_json: Json = False) -> None:
 
     counts, _ = report.ledger_state()
     print_rows([{"batch": b} | states for b, states in counts.items()], as_json)
+
+
+@batch_app.command("release")
+def batch_release(
+    batch: str,
+    by: Annotated[str, typer.Option(help="User name of the senior who decides.")],
+    reason: Annotated[str, typer.Option(help="Why, in 10 to 500 letters.")],
+) -> None:
+    """Let a held batch be loaded in spite of the checks that it fails now; a new failure holds it again."""
+    from pipeline import audit, releases
+    from review import accounts
+    from review.policy import Right, may
+    from review.restricted import reason_of
+
+    try:
+        why = reason_of(reason)
+    except ValueError as error:
+        raise SohoaError(f"The reason cannot be kept: {error}.") from error
+    with ready_engine().begin() as conn:
+        seniors = {a["account_id"] for a in accounts.listed(conn) if a["usable"] and may(str(a["role"]), Right.RELEASE)}
+        if by not in seniors:
+            raise SohoaError(f"'{by}' may not release a batch; name a senior: sohoa user list")
+        releases.decide(conn, batch, by, releases.Decision.ACCEPT, why)
+        audit.record(conn, f"machine:{getpass.getuser()}", "release:command", f"batch:{batch}", {"by": by})
+    out.print(f"Batch {batch} may be loaded.", highlight=False, markup=False)
 
 
 @codes_app.command("load")

@@ -36,8 +36,9 @@ def rescan(page: str, scan: Path, by: Officer) -> None:
 
     Example: sohoa page rescan 3f…-0007 page7.png --by scan-desk
     """
-    from pipeline.placing import take_rescan
+    from pipeline.placing import look_at, take_rescan
 
+    found = look_at(scan)
     with engine(settings()).begin() as conn:
-        new = take_rescan(conn, page, scan, by)
+        new = take_rescan(conn, page, scan, by, found)
     typer.echo(f"Taken in as page {new}; the next run of the batch reads it and puts it in place.")

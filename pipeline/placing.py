@@ -10,11 +10,13 @@ from sqlalchemy import Connection, RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline import audit, ledger
+from pipeline.children import Workers
 from pipeline.reading import inspect_file
 from pipeline.settings import settings
 from pipeline.store import Store
 from pipeline.tables import batch, document, file, page, page_ruling
 from records.errors import SohoaError, UnreadableScan
+from records.pages import MediaType
 from records.states import NEXT, PageState
 
 REPLACEABLE = tuple(state.value for state, after in NEXT.items() if PageState.SUPERSEDED in after)
@@ -38,9 +40,18 @@ def place_pages(conn: Connection, page_ids: Sequence[str], label: str, officer: 
     return sum(_open_again(conn, batch_id, label, page_ids) for batch_id in {row["batch_id"] for row in rows})
 
 
-def take_rescan(conn: Connection, page_id: str, path: Path, officer: str) -> str:
+def look_at(path: Path) -> tuple[MediaType, int] | UnreadableScan:
+    """Type and page count of a file that somebody hands in, found by a child: its bytes may be hostile."""
+    with Workers(1, settings()) as children:
+        ((_, found),) = children.map(inspect_file, [path])
+    return found if isinstance(found, UnreadableScan) else found.found
+
+
+def take_rescan(
+    conn: Connection, page_id: str, path: Path, officer: str, found: tuple[MediaType, int] | UnreadableScan
+) -> str:
     """Take in the scan of one page that was asked for anew; the new page's id. Once it is read it takes the old one's
-    place, which is kept as superseded.
+    place, which is kept as superseded. `found`: what `look_at` says of the scan.
 
     SohoaError when it holds more than one page, cannot be read, is the same bytes, or the old page cannot be replaced.
     """
@@ -49,13 +60,12 @@ def take_rescan(conn: Connection, page_id: str, path: Path, officer: str) -> str
         raise SohoaError(f"Page {page_id} is {old['state']}; it cannot be replaced by a rescan.")
     if conn.scalar(select(page.c.page_id).where(page.c.replaces == page_id)):
         raise SohoaError(f"A rescan of page {page_id} was taken in before; give the id of that page.")
-    data, found = path.read_bytes(), inspect_file(path).found
     if isinstance(found, UnreadableScan):
         raise SohoaError(f"{path.name} cannot be read ({found.code}); scan the page again.")
     if found[1] != 1:
         raise SohoaError(f"{path.name} has {found[1]} pages; a rescan holds the one page that was asked for.")
     name = f"rescan/{page_id}{path.suffix.lower()}"
-    taken = ledger.receive(conn, Store(settings()), old["batch_id"], name, data, found)
+    taken = ledger.receive(conn, Store(settings()), old["batch_id"], name, path.read_bytes(), found)
     if taken.outcome != "received":
         raise SohoaError(f"{path.name} is the very file that is held already; scan the page again.")
     new = ledger.page_id(taken.receipt_id, 1)

@@ -142,7 +142,8 @@ issue = Table(
     Column("document_id", Text), Column("page_id", Text), _text("check_name"), _text("field", EMPTY),
     _text("message"), Index("issue_batch", "batch_id"),
     UniqueConstraint(
-        "document_id", "page_id", "check_name", "field", name="issue_once", postgresql_nulls_not_distinct=True
+        "batch_id", "document_id", "page_id", "check_name", "field", name="issue_once",
+        postgresql_nulls_not_distinct=True,
     ),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from review.rendering import for_fragment, problem
 from review.texts import texts
 
 HERE = Path(__file__).resolve().parent
-SCREENS = ("login", "queue", "task", "pages", "files", "help")
+SCREENS = ("login", "queue", "task", "pages", "files", "release", "scans", "help")
 ASSETS = {  # Of all that npm installs, what a page may ask for.
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "openseadragon/openseadragon.min.js": "openseadragon/build/openseadragon/openseadragon.min.js",

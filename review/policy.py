@@ -30,6 +30,7 @@ class Right(StrEnum):
     REVIEW = "review"
     SEE_PAGES = "see_pages"
     PLACE_PAGES = "place_pages"
+    SCAN = "scan"
     RELEASE = "release"
     COUNTS = "counts"
     AUDIT = "audit"
@@ -43,6 +44,7 @@ POLICY: dict[Right, frozenset[Role]] = {
     Right.REVIEW: _OFFICERS,
     Right.SEE_PAGES: _OFFICERS | {Role.AUDITOR},
     Right.PLACE_PAGES: _OFFICERS,
+    Right.SCAN: frozenset({Role.OPERATOR, Role.SENIOR}),
     Right.RELEASE: frozenset({Role.SENIOR}),
     Right.COUNTS: frozenset(Role),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.SENIOR}),

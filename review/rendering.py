@@ -15,7 +15,10 @@ from review.sessions import Account
 from review.texts import LANGUAGES, say
 
 LANGUAGE_COOKIE = "sohoa_language"
-PLACES = (("/queue", Right.COUNTS), ("/files", Right.PLACE_PAGES), ("/help", Right.SIGNED_IN))  # The header's links.
+PLACES = (  # The header's links.
+    ("/queue", Right.COUNTS), ("/files", Right.PLACE_PAGES), ("/scans", Right.SCAN), ("/release", Right.RELEASE),
+    ("/help", Right.SIGNED_IN),
+)  # fmt: skip
 
 
 def language_of(request: Request) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import Text as TextType
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="review")
 
@@ -73,4 +74,19 @@ glass = Table(
     "glass", metadata, Column("glass_id", BigInteger, primary_key=True), _text("account_id"), _text("document_id"),
     _text("reason"), Column("at", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("until", DateTime(timezone=True), nullable=False), Index("glass_document", "document_id", "account_id"),
+)  # fmt: skip
+
+release = Table(
+    "release", metadata, Column("release_id", BigInteger, primary_key=True),
+    Column("batch_id", TextType, nullable=False), _text("decided_by"), _text("decision"), _text("reason"),
+    Column("failed", JSONB, nullable=False),
+    Column("decided_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Index("release_batch", "batch_id", "release_id"),
+)  # fmt: skip
+
+rescan_request = Table(
+    "rescan_request", metadata, Column("page_id", TextType, primary_key=True), _text("asked_by"), _text("reason"),
+    Column("asked_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("done_at", DateTime(timezone=True)),
+    Index("rescan_request_open", "asked_at", postgresql_where=text("done_at IS NULL")),
 )  # fmt: skip

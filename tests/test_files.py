@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from pipeline import ledger
 from pipeline.migrate import migrate_folder, wanted_batch
-from pipeline.placing import place_pages, take_rescan
+from pipeline.placing import look_at, place_pages, take_rescan
 from records.errors import SohoaError
 from records.pages import Boundary
 from records.separators import Separator
@@ -195,7 +195,7 @@ def test_a_rescan_takes_the_old_pages_place_and_the_document_stays_the_same(fold
     with pypdfium2.PdfDocument(folder / "lieu.pdf") as pdf:
         pdf[1].render(scale=2.5).to_pil().save(anew)
     with clean.begin() as conn:
-        new = take_rescan(conn, old["page_id"], anew, "scan desk")
+        new = take_rescan(conn, old["page_id"], anew, "scan desk", look_at(anew))
     after = migrated(folder, Boundary.SCAN)
     found = {r["page_id"]: r for r in rows(clean, "SELECT * FROM pipeline.page")}
     assert found[old["page_id"]]["state"] == "superseded" and found[new]["document_id"] == old["document_id"]
@@ -206,4 +206,4 @@ def test_a_rescan_takes_the_old_pages_place_and_the_document_stays_the_same(fold
                    id=old["document_id"])  # fmt: skip
     assert [source["page_id"] for source in sources] == [new]
     with clean.begin() as conn, pytest.raises(SohoaError, match="superseded"):
-        take_rescan(conn, old["page_id"], anew, "scan desk")
+        take_rescan(conn, old["page_id"], anew, "scan desk", look_at(anew))

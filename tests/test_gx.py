@@ -37,6 +37,10 @@ def test_one_number_on_two_covers_holds_the_batch():
     assert failed(batch(encounter__number="14/62980")) == {("unique", "encounter.number")}
 
 
+def test_what_is_blank_on_paper_is_no_value_that_could_be_wrong_or_double():
+    assert failed(batch(encounter__number="", patient__sex="")) == {("complete", "encounter.number")}
+
+
 def test_an_accepted_discharge_before_admission_holds_the_batch():
     assert failed(batch(encounter__discharged_at="2014-02-01T00:00")) == {("not_before", "encounter.discharged_at")}
 

@@ -110,14 +110,14 @@ def _frames_and_suites(part: pd.DataFrame, document_type: DocumentType) -> Itera
 def _by_document(part: pd.DataFrame, ids: Any) -> pd.DataFrame:
     """One row per document: accepted values under the field's name, any value under `seen:` and the name."""
     seen = part[(part["value"] != "") & (part["field"] != "")].assign(field=SEEN + part["field"])
-    accepted = part[part["verdict"] == Verdict.ACCEPT]
+    accepted = part[(part["verdict"] == Verdict.ACCEPT) & (part["value"] != "")]
     both = pd.concat([accepted, seen]).drop_duplicates(["document_id", "field"])
     return both.pivot(index="document_id", columns="field", values="value").reindex(ids).astype(object)
 
 
 def _by_row(part: pd.DataFrame) -> pd.DataFrame:
     """One row per table row, accepted cells only: results[3].value of document d -> row (d, results[3])."""
-    cells = part[part["verdict"] == Verdict.ACCEPT]
+    cells = part[(part["verdict"] == Verdict.ACCEPT) & (part["value"] != "")]
     split = cells["field"].str.extract(r"^(?P<row>(?P<table>\w+)\[\d+\])\.(?P<column>\w+)$")
     cells = cells.assign(row=split["row"], column=split["table"] + "." + split["column"])
     cells = cells.drop_duplicates(["document_id", "row", "column"])

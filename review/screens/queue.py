@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Cookie, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from pipeline.releases import sent_back
 from records.document_types import DocumentType, document_types
 from review import queue
 from review.guard import secure
@@ -72,6 +73,7 @@ def _queue(request: Request, conn: Transaction, filters: Filters, *, empty: bool
     return page(
         request, "queue.html", counts=queue.counts(conn, filters), filters=filters, progress=progress, empty=empty,
         titles=document_types(), fields=_fields(document_types().get(filters.document_type)),
+        sent_back=sent_back(conn) if reviews else [],
     )  # fmt: skip
 
 
