@@ -15,13 +15,15 @@ from records.pages import Boundary
 from records.separators import Separator, separator_of
 from records.states import PageState
 
-SEPARATOR, DOUBTFUL = "separator", "doubtful_separator"  # as which a page is read
+BLANK, SEPARATOR, DOUBTFUL = "blank", "separator", "doubtful_separator"  # as which a page is read
 NO_SEPARATOR, UNKNOWN_BOX, SHEETS, EMPTY = "no_separator", "unknown_box", "sheet_count", "empty_file"
-STOPPING = frozenset({NO_SEPARATOR, DOUBTFUL, UNKNOWN_BOX})
+TWO_FILES = "separators_differ"
+STOPPING = frozenset({NO_SEPARATOR, DOUBTFUL, UNKNOWN_BOX, TWO_FILES})
 MESSAGES = {
     NO_SEPARATOR: "Trước các trang này không có tờ phân cách; hãy cho biết chúng thuộc hồ sơ nào.",
     DOUBTFUL: "Tờ phân cách này không đọc được mã; hãy cho biết các trang sau nó thuộc hồ sơ nào.",
     UNKNOWN_BOX: "Danh sách của bệnh viện không có hộp {box}; hãy kiểm tra tờ phân cách.",
+    TWO_FILES: "Hai tờ phân cách cùng hộp và số hồ sơ ghi hai số vào viện khác nhau; hãy tách trang của từng người.",
     SHEETS: "Tờ phân cách ghi {told} tờ nhưng quét được {found} trang; hãy đếm lại giấy.",
     EMPTY: "Sau tờ phân cách này không có trang nào; hồ sơ chưa quét, không có trên giá hay đang cho mượn?",
 }
@@ -31,7 +33,7 @@ class ReadPage(NamedTuple):
     """A page of a batch with its ledger row and what was read.
 
     `place`: path, receipt and number at which it lies, those of `first_id`, which a rescan replaces (else itself).
-    `ruled`: the file into which an officer put it, '' where nobody did.
+    `ruled`: the file into which an officer put it, '' where nobody did. `replaced`: pages that stood there before.
     """
 
     row: RowMapping
@@ -39,6 +41,7 @@ class ReadPage(NamedTuple):
     first_id: str
     place: tuple[str, str, int]
     ruled: str = ""
+    replaced: tuple[str, ...] = ()
 
     @property
     def page_id(self) -> str:
@@ -133,6 +136,8 @@ def _part(label: str, pages: list[ReadPage], boundary: Boundary, boxes: Collecti
     content = [page for page in pages if page.reading.document_type != SEPARATOR]
     separator = sheets[0][1] if sheets else None
     asked = _asked(sheets[0][0] if sheets else None, separator, content, boxes)
+    if len({said.encounter_number for _, said in sheets if said.encounter_number}) > 1:
+        asked = _issue(next(iter(content), sheets[0][0]), TWO_FILES) | asked
     return Part(label, pages, separator, asked)
 
 
@@ -140,8 +145,8 @@ def _asked(
     sheet: ReadPage | None, said: Separator | None, content: list[ReadPage], boxes: Collection[str]
 ) -> dict[str, tuple[Issue, ...]]:
     """What is asked about a file that separators bound, by the page where it is shown."""
+    open_ones = [page for page in content if not page.ruled and _can_be_placed(page)]
     if sheet is None or said is None:
-        open_ones = [page for page in content if not page.ruled]
         if not open_ones:
             return {}
         first = open_ones[0]
@@ -149,9 +154,15 @@ def _asked(
     if not content:
         return _issue(sheet, EMPTY)
     found = sum(page.state is not PageState.DUPLICATE for page in content)
-    if boxes and said.box not in boxes and not all(page.ruled for page in content):
-        return _issue(content[0], UNKNOWN_BOX, box=said.box)
+    if boxes and said.box not in boxes and open_ones:
+        return _issue(open_ones[0], UNKNOWN_BOX, box=said.box)
     return _issue(content[0], SHEETS, told=said.sheets, found=found) if not fits(said.sheets, found) else {}
+
+
+def _can_be_placed(page: ReadPage) -> bool:
+    """Whether an officer can say whose the page is: not of a blank or doubled one, nor of one that is loaded."""
+    waiting = page.state in (PageState.READ, PageState.ASSEMBLED, PageState.IN_REVIEW)
+    return waiting and page.reading.document_type not in (BLANK, SEPARATOR)
 
 
 def _issue(page: ReadPage, check: str, **told: object) -> dict[str, tuple[Issue, ...]]:

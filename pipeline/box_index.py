@@ -51,7 +51,12 @@ def read_index(folder: Path) -> list[Expected]:
 
 
 def store_index(conn: Connection, batch_id: str, rows: Sequence[Expected], boundary: Boundary) -> None:
-    """Write the list in place of what an earlier one said; rows by file as the batch's boundary names it."""
+    """Write the list in place of what an earlier one said; rows by file as the batch's boundary names it.
+
+    Without a list what an earlier one said stays: folders are cleared, and late sheets come by themselves.
+    """
+    if not rows:
+        return
     conn.execute(delete(expected_file).where(expected_file.c.batch_id == batch_id))
     told: dict[str, dict[str, object]] = {}
     for row in rows:

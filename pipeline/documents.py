@@ -1,7 +1,7 @@
 """Stage 7 of a batch, pipeline.documents: validated documents become rows, with a task for each value in doubt."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
@@ -13,15 +13,51 @@ from records.documents import Issue, JudgedValue, ValidatedDocument, Verdict
 from validation.gx import FailedExpectation
 
 
-def decided_documents(conn: Connection, batch_id: str) -> set[str]:
-    """Documents on which a person has decided something: no machine writes over them."""
+def decided_documents(conn: Connection, batch_id: str) -> dict[str, frozenset[str]]:
+    """document id -> the fields on which a person has decided: no machine writes over them."""
     own = (review_task.c.batch_id == batch_id) & (review_task.c.state == "decided")
-    return set(conn.scalars(select(review_task.c.document_id).where(own).distinct()))
+    found: dict[str, set[str]] = {}
+    for document_id, field in conn.execute(select(review_task.c.document_id, review_task.c.field).where(own)):
+        found.setdefault(document_id, set()).add(field)
+    return {document_id: frozenset(fields) for document_id, fields in found.items()}
+
+
+def kept_decisions(
+    conn: Connection, validated: ValidatedDocument, decided_fields: Mapping[str, Collection[str]]
+) -> ValidatedDocument:
+    """A document as it may be stored: the machine's, unless a person has decided fields of it (`decided_fields`: see
+    `decided_documents`). Then the stored one stays, or, where its pages lie in another file or were scanned anew, the
+    new one takes over what was decided."""
+    fields = decided_fields.get(validated.document.document_id)
+    if not fields:
+        return validated
+    row = conn.scalar(select(document.c.validated).where(document.c.document_id == validated.document.document_id))
+    if row is None:
+        return validated
+    stored = ValidatedDocument.model_validate(row)
+    if (stored.document.file_id, stored.document.page_ids) == (validated.document.file_id, validated.document.page_ids):
+        return stored
+    now = dict(zip(stored.document.page_ids, validated.document.page_ids, strict=False))
+    decided = {v.value.field: _on_page(v, now) for v in stored.values if v.value.field in fields}
+    machine = {v.value.field: v for v in validated.values}
+    values = tuple((machine | decided).values())
+    issues = tuple(i for i in validated.issues if i.field not in decided)
+    doubtful = issues or any(v.verdict is Verdict.REVIEW for v in values)
+    verdict = Verdict.REVIEW if doubtful else Verdict.ACCEPT
+    return validated.model_copy(update={"values": values, "issues": issues, "verdict": verdict})
+
+
+def _on_page(judged: JudgedValue, now: Mapping[str, str]) -> JudgedValue:
+    """The value at the page that stands where its own stood."""
+    reading = judged.value.reading
+    moved = reading.model_copy(update={"page_id": now.get(reading.page_id, reading.page_id)})
+    return judged.model_copy(update={"value": judged.value.model_copy(update={"reading": moved})})
 
 
 def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument) -> None:
     """Write a document with its values, and a task for each value that a person must look at."""
     own = validated.document
+    validated = _newer(conn, validated)
     row = {
         "batch_id": batch_id, "file_id": own.file_id, "document_type": own.document_type, "edition": own.edition,
         "page_ids": list(own.page_ids), "revision": validated.revision, "verdict": validated.verdict.value,
@@ -34,6 +70,16 @@ def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument
     if rows:
         conn.execute(insert(field_value), rows)
     _store_tasks(conn, batch_id, validated)
+
+
+def _newer(conn: Connection, validated: ValidatedDocument) -> ValidatedDocument:
+    """The document with a revision above that of another content stored under its id."""
+    own = document.c.document_id == validated.document.document_id
+    row = conn.scalar(select(document.c.validated).where(own))
+    stored = ValidatedDocument.model_validate(row) if row else validated
+    if stored.model_copy(update={"revision": validated.revision}) == validated:
+        return validated.model_copy(update={"revision": max(stored.revision, validated.revision)})
+    return validated.model_copy(update={"revision": max(stored.revision + 1, validated.revision)})
 
 
 def _value_row(document_id: str, judged: JudgedValue) -> dict[str, Any]:

@@ -17,13 +17,15 @@ from pipeline.settings import settings
 from pipeline.tables import batch, document, file, issue, page, page_text, review_decision, review_task
 from records.document_types import document_types
 from records.documents import ValidatedDocument, Verdict
-from records.errors import EmrConflict
+from records.errors import EmrConflict, SohoaError
 from records.pages import PageText
 from records.states import PageState
 
 log = structlog.get_logger()
 SHOWN = ("confirmed", "inherited")
 HELD = "held"
+# A document is loaded whole: what stands in the EMR of its pages that were loaded before stays there.
+IN_DOCUMENT = tuple(state.value for state in (PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW))
 
 
 def load_batch(batch_id: str) -> int:
@@ -66,6 +68,9 @@ def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
             load_document(conn, validated, document_types()[stored["document_type"]], context)
     except EmrConflict as conflict:
         return _send_to_review(batch_id, validated, str(conflict))
+    except SohoaError as error:  # the others of the batch go on
+        log.warning("not loaded", document=document_id, why=str(error))
+        return _send_to_review(batch_id, validated, str(error))
     settled = validated.verdict is Verdict.ACCEPT
     _move(validated, PageState.LOADED if settled else PageState.IN_REVIEW)
     return True
@@ -76,7 +81,7 @@ def _page_links(conn: Connection, stored: RowMapping) -> tuple[PageLink, ...]:
     query = (
         select(page.c.page_id, page.c.number, page.c.scan_id, page_text.c.text)
         .join(page_text, page_text.c.page_id == page.c.page_id)
-        .where(page.c.document_id == stored["document_id"], page.c.state == PageState.ASSEMBLED.value)
+        .where(page.c.document_id == stored["document_id"], page.c.state.in_(IN_DOCUMENT))
         .order_by(page.c.page_id)
     )
     identity = stored["facts"].get("identity", {})

@@ -1,7 +1,8 @@
 """Stages 4-7 of a batch, pipeline.filing: the read pages of each file become stored documents and page states."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
@@ -11,10 +12,11 @@ from extractors.duplicates import may_be_same, same_text
 from loaders.context import natural_key
 from pipeline import ledger, registry
 from pipeline.assembly import AssembledFile, assemble_file
-from pipeline.boundaries import Part, ReadPage, in_reading_order, parts_of
+from pipeline.boundaries import SEPARATOR, Part, ReadPage, in_reading_order, parts_of
 from pipeline.children import Workers
 from pipeline.database import engine
-from pipeline.documents import decided_documents, note_issues, store_document
+from pipeline.documents import decided_documents, kept_decisions, note_issues, store_document
+from pipeline.emr import HELD
 from pipeline.grouping import FilePage
 from pipeline.reading import PageJob, PairJob, compare_job
 from pipeline.settings import settings
@@ -24,12 +26,15 @@ from records.document_types import document_types
 from records.documents import Issue, PageReading
 from records.pages import Boundary, MediaType
 from records.states import IN_PROGRESS, PageState
-from transformers.identity import EVIDENCE
+from transformers.identity import EVIDENCE, IdentityState, compare_numbers
 from transformers.values import readings_to_values
 from validation.verdicts import THRESHOLDS, UNPROVEN
 
 log = structlog.get_logger()
 SET_ASIDE = {"blank": PageState.BLANK, "separator": PageState.SEPARATOR}  # what a page is read as -> where it rests
+NAMED = ("encounter.number", "patient.id")  # what a separator or an index tells of a file
+NAMED_OTHERWISE = "named_otherwise"
+OTHERWISE = "Tờ phân cách hay danh sách ghi số “{named}” nhưng trang ghi “{read}”; hãy cho biết trang thuộc hồ sơ nào."
 DOUBTFUL_SLIPS = 4  # numbers that differ, none of them legible on both sheets
 MAYBE_DOUBLE = "maybe_duplicate"
 DOUBLE = "Có vẻ là bản quét lại của trang {number} ({path}) nhưng vài số đọc không rõ; hãy so hai trang."
@@ -73,9 +78,11 @@ def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> No
     kept = [p for p in present if p.page_id not in doubled]
     file_id = hashlib.sha256(f"{batch_id}\0{part.label}".encode()).hexdigest()[:24]
     with engine(settings(), "pipeline").begin() as conn:
+        _lock(conn, file_id, part.pages)
+        was_held = conn.scalar(select(file.c.state).where(file.c.file_id == file_id)) == HELD
         _set_aside(conn, apart, doubled)
-        _supersede(conn, part.pages)
-        known = _known(conn, facility, kept, _expected(conn, batch_id, part))
+        named = _expected(conn, batch_id, part)
+        known = _known(conn, facility, kept, named)
         icd10 = settings().home / "codes" / "icd10.csv"
         ruled = {p.page_id for p in kept if p.ruled}
         in_order = _in_order(part.pages, kept)
@@ -84,13 +91,15 @@ def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> No
             file_id, in_order, document_types(), known, icd10 if icd10.exists() else None, proven, ruled
         )
         found = found.asking(part.issues, stops=part.stops).asking(_proposals(perhaps))
-        _store_file(conn, batch_id, facility, part.label, part.pages[0].row["receipt_id"], found)
+        unlike = _named_otherwise(kept, named)
+        found = found.asking(unlike, stops=bool(unlike))
         settled = decided_documents(conn, batch_id)
+        _store_file(conn, batch_id, facility, part.label, part.pages[0].row["receipt_id"], found, settled)
         for validated in found.documents:
-            if validated.document.document_id not in settled:
-                store_document(conn, batch_id, validated)
-        note_issues(conn, batch_id, found, [p.page_id for p in part.pages])
-        _move_pages(conn, kept, found)
+            store_document(conn, batch_id, kept_decisions(conn, validated, settled))
+        _supersede(conn, [p for p in kept if found.identity[p.page_id] is not IdentityState.CONFLICT])
+        note_issues(conn, batch_id, found, [one for p in part.pages for one in (p.page_id, *p.replaced)])
+        _move_pages(conn, kept, found, was_held)
 
 
 def _set_aside(conn: Connection, apart: Sequence[ReadPage], doubled: Mapping[str, str]) -> None:
@@ -101,9 +110,34 @@ def _set_aside(conn: Connection, apart: Sequence[ReadPage], doubled: Mapping[str
         ledger.move(conn, page_id, PageState.READ, PageState.DUPLICATE, duplicate_of=first)
 
 
+def _lock(conn: Connection, file_id: str, pages: Sequence[ReadPage]) -> None:
+    """Nobody decides on a document of the file meanwhile: what was decided before is seen, what comes later waits."""
+    ids = {p.row["document_id"] for p in pages if p.row["document_id"]}
+    own = (document.c.file_id == file_id) | document.c.document_id.in_(ids)
+    conn.execute(select(document.c.document_id).where(own).order_by(document.c.document_id).with_for_update())
+
+
+def _named_otherwise(pages: Sequence[ReadPage], named: tuple[str, str]) -> dict[str, tuple[Issue, ...]]:
+    """A question where the pages tell a number and none of them the one that the separator or the index names."""
+    types = document_types()
+    asked: dict[str, tuple[Issue, ...]] = {}
+    for field, number in zip(NAMED, named, strict=True):
+        read = [
+            (p.page_id, value.value)
+            for p in pages
+            if not p.ruled
+            for value in readings_to_values(p.reading.readings, types[p.reading.document_type])
+            if value.field == field and value.value and not value.problem
+        ]
+        if number and read and all(compare_numbers(other, number) < 1 for _, other in read):
+            message = OTHERWISE.format(named=number, read=read[0][1])
+            asked[read[0][0]] = (Issue(check=NAMED_OTHERWISE, field=field, message=message),)
+    return asked
+
+
 def _supersede(conn: Connection, pages: Sequence[ReadPage]) -> None:
     """The pages whose place these have taken come to rest."""
-    replaced = [p.row["replaces"] for p in pages if p.row["replaces"]]
+    replaced = [earlier for p in pages for earlier in p.replaced]
     query = select(page.c.page_id, page.c.state).where(page.c.page_id.in_(replaced))
     for page_id, state in conn.execute(query.where(page.c.state != PageState.SUPERSEDED.value)).all():
         ledger.move(conn, page_id, PageState(state), PageState.SUPERSEDED)
@@ -120,7 +154,7 @@ def _expected(conn: Connection, batch_id: str, part: Part) -> tuple[str, str]:
 
 def _in_order(pages: Sequence[ReadPage], kept: Sequence[ReadPage]) -> list[FilePage]:
     """The pages kept, each told whether the one before it in its scan was read too (blank and doubled ones were)."""
-    read = {p.place[1:] for p in pages}
+    read = {p.place[1:] for p in pages if p.reading.document_type != SEPARATOR}
     return [
         FilePage(
             page_id=p.page_id,
@@ -139,37 +173,57 @@ def _pages(conn: Connection, batch_id: str) -> list[ReadPage]:
     """
     query = (
         select(page, receipt.c.path, scan.c.media_type, page_text.c.image, page_text.c.text, page_text.c.readings,
-               page_text.c.document_type, page_text.c.title, page_text.c.type_score, page_text.c.seconds,
-               page_ruling.c.label.label("ruled"))
+               page_text.c.document_type, page_text.c.title, page_text.c.type_score, page_text.c.seconds)
         .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
         .join(scan, scan.c.scan_id == page.c.scan_id)
         .join(page_text, page_text.c.page_id == page.c.page_id)
-        .outerjoin(page_ruling, page_ruling.c.page_id == page.c.page_id)
         .where(page.c.batch_id == batch_id,
                page.c.state.in_([s.value for s in (*IN_FILE, *SET_ASIDE.values(), PageState.DUPLICATE)]))
     )  # fmt: skip
     rows = conn.execute(query).mappings().all()
     places = _places(conn, batch_id)
-    replaced = {row["replaces"] for row in rows}
     found = []
     for row in rows:
-        if row["page_id"] not in replaced:
-            first = _first(row["page_id"], places)
-            found.append(ReadPage(row, _reading(row), first, places[first][1], row["ruled"] or ""))
-    return sorted(found, key=lambda p: in_reading_order(p.place))
+        earlier = _earlier(row["page_id"], places)
+        first = earlier[-1] if earlier else row["page_id"]
+        ruled = next((places[p].ruled for p in (row["page_id"], *earlier) if places[p].ruled), "")
+        found.append(ReadPage(row, _reading(row), first, places[first].place, ruled, tuple(earlier)))
+    taken = {p for one in found if _takes_its_place(one) for p in one.replaced}
+    return sorted((p for p in found if p.page_id not in taken), key=lambda p: in_reading_order(p.place))
 
 
-def _places(conn: Connection, batch_id: str) -> dict[str, tuple[str, tuple[str, str, int]]]:
-    """page id -> (the page it replaces or '', where it was handed in)."""
-    query = select(page.c.page_id, page.c.replaces, receipt.c.path, receipt.c.receipt_id, page.c.number)
-    joined = query.join(receipt, receipt.c.receipt_id == page.c.receipt_id).where(page.c.batch_id == batch_id)
-    return {row.page_id: (row.replaces or "", (row.path, row.receipt_id, row.number)) for row in conn.execute(joined)}
+def _takes_its_place(p: ReadPage) -> bool:
+    """Whether a rescan shows the page it was asked for: a blank or doubled sheet, or a separator, does not."""
+    return p.reading.document_type not in SET_ASIDE and p.state is not PageState.DUPLICATE
 
 
-def _first(page_id: str, places: Mapping[str, tuple[str, tuple[str, str, int]]]) -> str:
-    """The page that was handed in first where this one stands now."""
-    replaced = places[page_id][0]
-    return _first(replaced, places) if replaced else page_id
+class _Place(NamedTuple):
+    """The page that this one replaces or '', where it was handed in, and the file an officer put it into."""
+
+    replaces: str
+    place: tuple[str, str, int]
+    ruled: str
+
+
+def _places(conn: Connection, batch_id: str) -> dict[str, _Place]:
+    """page id -> its place, of every page of the batch."""
+    query = (
+        select(page.c.page_id, page.c.replaces, receipt.c.path, receipt.c.receipt_id, page.c.number,
+               page_ruling.c.label)
+        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
+        .outerjoin(page_ruling, page_ruling.c.page_id == page.c.page_id)
+        .where(page.c.batch_id == batch_id)
+    )  # fmt: skip
+    return {
+        row.page_id: _Place(row.replaces or "", (row.path, row.receipt_id, row.number), row.label or "")
+        for row in conn.execute(query)
+    }
+
+
+def _earlier(page_id: str, places: Mapping[str, _Place]) -> list[str]:
+    """The pages that stood where this one stands now, the newest first."""
+    replaced = places[page_id].replaces
+    return [replaced, *_earlier(replaced, places)] if replaced else []
 
 
 def _reading(row: RowMapping) -> PageReading:
@@ -191,6 +245,7 @@ def _doubled(pages: Sequence[ReadPage], children: Workers) -> tuple[dict[str, st
         PairJob(_job(first), _geometry(first), _job(later), _geometry(later), headers=not first.reading.text.whole):
         (first, later)
         for i, later in enumerate(new)
+        if not later.replaced  # a rescan was asked for
         for first in (*old, *new[:i])
         if _look_alike(first, later)
     }  # fmt: skip
@@ -236,7 +291,7 @@ def _known(
     of the values read on it find. `expected`: admission and patient number, themselves witnesses of what is read.
     """
     if any(expected):
-        named = dict(zip(("encounter.number", "patient.id"), expected, strict=True))
+        named = dict(zip(NAMED, expected, strict=True))
         said = registry.witnesses_for(conn, facility, *(number or None for number in expected))
         return said | {field: number for field, number in named.items() if number}
     types = document_types()
@@ -252,8 +307,16 @@ def _known(
 
 
 def _store_file(
-    conn: Connection, batch_id: str, facility: str, label: str, receipt_id: str, found: AssembledFile
+    conn: Connection,
+    batch_id: str,
+    facility: str,
+    label: str,
+    receipt_id: str,
+    found: AssembledFile,
+    settled: Collection[str],
 ) -> None:
+    """The file's row. Documents that its pages no longer make go, but not one on which a person has decided: it goes
+    where its pages went."""
     row = {
         "batch_id": batch_id, "receipt_id": receipt_id, "label": label, "state": "held" if found.held else "open",
         "patient_key": natural_key(facility, found.file_id, found.facts.get("patient.id", "")),
@@ -262,20 +325,30 @@ def _store_file(
     } | file_standing(conn, facility, found.documents, found.identity, found.facts)  # fmt: skip
     statement = upsert(file).values(file_id=found.file_id, **row)
     conn.execute(statement.on_conflict_do_update(index_elements=["file_id"], set_=row))
-    gone = [v.document.document_id for v in found.documents]
-    conn.execute(delete(document).where(document.c.file_id == found.file_id, document.c.document_id.not_in(gone)))
+    stay = [*(v.document.document_id for v in found.documents), *settled]
+    conn.execute(delete(document).where(document.c.file_id == found.file_id, document.c.document_id.not_in(stay)))
 
 
-def _move_pages(conn: Connection, pages: Sequence[ReadPage], found: AssembledFile) -> None:
-    """Pages to `assembled`; of a stopped file, and pages that nobody can place, to review."""
+def _move_pages(conn: Connection, pages: Sequence[ReadPage], found: AssembledFile, was_held: bool) -> None:
+    """Pages to `assembled`; of a stopped file, and pages that nobody can place, to review.
+
+    Pages that came to rest before go on too where another document holds them now, or where their file waits no more.
+    """
     owner = {p: v.document.document_id for v in found.documents for p in v.document.page_ids}
     for p in pages:
-        page_id = p.page_id
-        if p.state is not PageState.READ:
+        waits = found.held or found.identity[p.page_id] is IdentityState.UNKNOWN
+        other = p.row["document_id"] != owner[p.page_id]
+        freed = was_held and not waits and p.state is PageState.IN_REVIEW
+        if p.state is not PageState.READ and not other and not freed:
             continue
-        waits = found.held or str(found.identity[page_id]) == "unknown"
+        if p.state is PageState.LOADED:
+            ledger.move(conn, p.page_id, PageState.LOADED, PageState.IN_REVIEW)
+        state = PageState.IN_REVIEW if p.state is PageState.LOADED else p.state
         new = PageState.IN_REVIEW if waits else PageState.ASSEMBLED
-        ledger.move(conn, page_id, PageState.READ, new, document_id=owner[page_id])
+        if state is new:
+            conn.execute(update(page).where(page.c.page_id == p.page_id).values(document_id=owner[p.page_id]))
+        else:
+            ledger.move(conn, p.page_id, state, new, document_id=owner[p.page_id])
 
 
 def close_if_done(conn: Connection, batch_id: str, counts: Mapping[str, int]) -> None:

@@ -46,15 +46,13 @@ def post_reviewed(settings: Settings, url: str) -> int:
 
 
 def load_reviewed(batch_id: str) -> int:
-    """Load what officers have settled of a batch; the number of documents. A batch that its checks hold is asked
-    again first, and stays as it is while they fail."""
+    """Load what officers have settled of a batch; the number of documents. Its checks are asked first: tasks are there
+    before a batch has passed them, and one that fails them stays as it is."""
     with engine(_settings(), "pipeline").connect() as conn:
-        state = conn.scalar(select(batch.c.state).where(batch.c.batch_id == batch_id))
-    if state is None:
+        known = conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id))
+    if known is None:
         raise SohoaError(f"There is no batch '{batch_id}'.")
-    if state == "held" and not steps.check(batch_id):
-        return 0
-    return steps.load(batch_id)
+    return steps.load(batch_id) if steps.check(batch_id) else 0
 
 
 def _waiting(conn: Connection) -> Sequence[Row[Any]]:

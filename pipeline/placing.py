@@ -80,16 +80,15 @@ def _open_again(conn: Connection, batch_id: str, label: str, page_ids: Sequence[
     here = select(document.c.file_id).join(page, page.c.document_id == document.c.document_id)
     there = select(file.c.file_id).where(file.c.batch_id == batch_id, file.c.label == label)
     files = here.where(page.c.page_id.in_(page_ids)).union(there)
+    states = [PageState.IN_REVIEW.value, PageState.ASSEMBLED.value]
     query = (
-        select(page.c.page_id)
+        select(page.c.page_id, page.c.state)
         .join(document, document.c.document_id == page.c.document_id)
-        .where(
-            page.c.batch_id == batch_id, page.c.state == PageState.IN_REVIEW.value, document.c.file_id.in_(files)
-        )
-    )  # fmt: skip
-    waiting = conn.scalars(query.order_by(page.c.page_id)).all()
+        .where(page.c.batch_id == batch_id, page.c.state.in_(states), document.c.file_id.in_(files))
+    )
+    waiting = conn.execute(query.order_by(page.c.page_id)).all()
     conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(closed_at=None))
-    return sum(ledger.move(conn, page_id, PageState.IN_REVIEW, PageState.READ) for page_id in waiting)
+    return sum(ledger.move(conn, page_id, PageState(state), PageState.READ) for page_id, state in waiting)
 
 
 def _row(conn: Connection, page_id: str) -> RowMapping:

@@ -23,7 +23,7 @@ IN_PROGRESS = frozenset({PageState.RECEIVED, PageState.READ, PageState.ASSEMBLED
 AT_REST = frozenset(PageState) - IN_PROGRESS
 
 NEXT: dict[PageState, frozenset[PageState]] = {
-    PageState.RECEIVED: frozenset({PageState.READ, PageState.QUARANTINED, PageState.DUPLICATE}),
+    PageState.RECEIVED: frozenset({PageState.READ, PageState.QUARANTINED, PageState.DUPLICATE, PageState.SUPERSEDED}),
     PageState.READ: frozenset(
         {
             PageState.ASSEMBLED,
@@ -57,8 +57,8 @@ NEXT: dict[PageState, frozenset[PageState]] = {
     ),
     PageState.LOADED: frozenset({PageState.IN_REVIEW, PageState.SUPERSEDED, PageState.WITHDRAWN, PageState.RECEIVED}),
     PageState.BLANK: frozenset({PageState.IN_REVIEW, PageState.SUPERSEDED, PageState.WITHDRAWN, PageState.RECEIVED}),
-    PageState.DUPLICATE: frozenset({PageState.IN_REVIEW, PageState.WITHDRAWN}),
-    PageState.SEPARATOR: frozenset({PageState.WITHDRAWN}),
+    PageState.DUPLICATE: frozenset({PageState.IN_REVIEW, PageState.SUPERSEDED, PageState.WITHDRAWN}),
+    PageState.SEPARATOR: frozenset({PageState.SUPERSEDED, PageState.WITHDRAWN}),
     PageState.QUARANTINED: frozenset({PageState.RECEIVED, PageState.SUPERSEDED, PageState.WITHDRAWN}),
     PageState.SUPERSEDED: frozenset(),
     PageState.WITHDRAWN: frozenset(),

@@ -89,6 +89,19 @@ def test_a_box_that_the_registry_does_not_know_stops_its_files():
     assert not asked(parts_of(found, Boundary.SEPARATOR, boxes=()))
 
 
+def test_a_blank_back_and_a_loaded_page_need_not_be_placed():
+    found = [*pages(separator(1, box="KHO-70"), "blank"), *pages("other", path="c.pdf", ruled="KHO-70/0001")]
+    assert not asked(parts_of(found, Boundary.SEPARATOR, boxes={"KHO-07"}))
+    before = [*pages("blank"), *pages("other", path="b.pdf", state="loaded")]
+    assert not asked(parts_of(before, Boundary.SEPARATOR))
+
+
+def test_two_separators_of_one_number_for_two_stays_stop_their_pages():
+    other = Separator(box="KHO-07", file_number=1, encounter_number="18.077777").code()
+    (part,) = parts_of(pages(separator(1), "other", other, "other"), Boundary.SEPARATOR)
+    assert part.stops and asked([part]) == {"KHO-07/0001": ["p2 separators_differ"]}
+
+
 @pytest.mark.parametrize(("sheets", "fits"), [(0, True), (1, False), (2, True), (3, False), (4, True), (8, False)])
 def test_four_pages_are_counted_against_sheets_that_have_one_side_or_two(sheets, fits):
     found = parts_of(pages(separator(1, sheets=sheets), *["other", "blank"] * 2), Boundary.SEPARATOR)

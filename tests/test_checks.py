@@ -197,4 +197,4 @@ def test_all_cells_of_a_row_without_its_name_wait_for_a_person():
     read = cells(**{"0].test": "WBC", "0].value": "12.5", "1].value": "4.51", "1].unit": "T/L"})
     issues = document_issues(read, document_types()["lab_report"])
     nameless = [i.field for i in issues if i.check == "row_without_name"]
-    assert nameless == ["results[1].unit", "results[1].value"]
+    assert nameless == ["results[1].test", "results[1].unit", "results[1].value"], "and its name is asked for"

@@ -23,6 +23,7 @@ from records.separators import Separator
 from reporting.separator_sheets import print_separators
 from review import accounts, sessions
 from review.app import create_app
+from review.decisions import Decision, decide
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_scans"
 BATCH = "box-17"
@@ -77,6 +78,16 @@ def balanced(engine) -> bool:
         return ledger.balance(conn) == []
 
 
+TASKS = "SELECT task_id, field FROM pipeline.review_task WHERE document_id = :document AND state = 'open' ORDER BY 2"
+VALUE = """SELECT v.*, label FROM pipeline.field_value v JOIN pipeline.document USING (document_id)
+    JOIN pipeline.file USING (file_id) WHERE document_id = :document AND field = :field"""
+
+
+def decided(engine, task_id: str) -> None:
+    with engine.begin() as conn:
+        decide(conn, task_id, "lan", Decision.ACCEPT)
+
+
 LIEU = Separator(box="T01", file_number=1, encounter_number="19.013225", sheets=2)
 HUNG = Separator(box="T01", file_number=2)
 
@@ -127,6 +138,9 @@ def test_a_foreign_page_is_loaded_once_an_officer_has_put_it_into_a_file_of_its_
     scan_of(folder, "mixed.pdf", *[("awkward/foreign_page_inside.pdf", number) for number in (1, 2, 3)])
     assert states(migrated(folder, Boundary.SCAN)) == {"in_review": 3}
     (foreign,) = rows(clean, "SELECT page_id FROM pipeline.issue WHERE check_name = 'foreign_patient'")
+    (own,) = rows(clean, "SELECT document_id FROM pipeline.page WHERE page_id = :page", page=foreign["page_id"])
+    (doubt, *_) = rows(clean, TASKS, document=own["document_id"])
+    decided(clean, doubt["task_id"])
     with clean.begin() as conn:
         assert place_pages(conn, [foreign["page_id"]], "put aside", "lan", "trang của người bệnh khác") == 3
     result = migrated(folder, Boundary.SCAN)
@@ -134,6 +148,8 @@ def test_a_foreign_page_is_loaded_once_an_officer_has_put_it_into_a_file_of_its_
     files = rows(clean, "SELECT label, state, encounter_key FROM pipeline.file ORDER BY label")
     assert [(f["label"], f["state"]) for f in files] == [("mixed.pdf", "open"), ("put aside", "open")]
     assert files[0]["encounter_key"] != files[1]["encounter_key"] and balanced(clean)
+    (kept,) = rows(clean, VALUE, document=own["document_id"], field=doubt["field"])
+    assert (kept["verdict"], kept["label"]) == ("accept", "put aside"), "what was decided goes with its page"
     assert len(rows(clean, "SELECT DISTINCT encounter_id FROM emr.document_reference")) == 2
 
 
@@ -187,10 +203,22 @@ def test_a_vendors_index_beside_the_scans_vouches_for_the_number_that_is_read(fo
 
 
 @pytest.mark.slow
+def test_a_number_in_the_index_that_no_page_bears_stops_the_file(folder, clean):
+    (folder / "index.csv").write_text("Tên file;Số vào viện\nlieu.pdf;18.077777\n", encoding="utf-8")
+    scan_of(folder, "lieu.pdf", ("files/file_01.pdf", 1))
+    (page,) = migrated(folder, Boundary.SCAN)["pages"]
+    assert page["state"] == "in_review" and "named_otherwise" in {issue["check"] for issue in page["issues"]}
+    assert rows(clean, "SELECT state FROM pipeline.file") == [{"state": "held"}]
+    assert rows(clean, "SELECT * FROM emr.document_reference") == []
+
+
+@pytest.mark.slow
 def test_a_rescan_takes_the_old_pages_place_and_the_document_stays_the_same(folder, tmp_path, clean):
     scan_of(folder, "lieu.pdf", *[("files/file_01.pdf", number) for number in (1, 2)])
     before = migrated(folder, Boundary.SCAN)
     (old,) = rows(clean, "SELECT page_id, document_id FROM pipeline.page WHERE number = 2")
+    (doubt, *_) = rows(clean, TASKS, document=old["document_id"])
+    decided(clean, doubt["task_id"])
     anew = tmp_path / "page.png"
     with pypdfium2.PdfDocument(folder / "lieu.pdf") as pdf:
         pdf[1].render(scale=2.5).to_pil().save(anew)
@@ -205,5 +233,7 @@ def test_a_rescan_takes_the_old_pages_place_and_the_document_stays_the_same(fold
     sources = rows(clean, "SELECT DISTINCT page_id FROM emr.document_reference WHERE document_id = :id",
                    id=old["document_id"])  # fmt: skip
     assert [source["page_id"] for source in sources] == [new]
+    (kept,) = rows(clean, VALUE, document=old["document_id"], field=doubt["field"])
+    assert (kept["verdict"], kept["rule"], kept["page_id"]) == ("accept", "reviewed", new)
     with clean.begin() as conn, pytest.raises(SohoaError, match="superseded"):
         take_rescan(conn, old["page_id"], anew, "scan desk", look_at(anew))

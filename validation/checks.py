@@ -75,6 +75,7 @@ def _nameless(found: Sequence[FieldValue], document_type: DocumentType) -> Itera
         row, _, column = field.rpartition(".")
         key = keys.get(row.partition("[")[0], "")
         if "[" in row and column != key and f"{row}.{key}" not in there:
+            yield Issue(check="row_without_name", field=f"{row}.{key}", message=NAMELESS)
             yield Issue(check="row_without_name", field=field, message=NAMELESS)
 
 
