@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 from urllib.parse import quote
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, RedirectResponse
@@ -14,10 +15,10 @@ from starlette.routing import BaseRoute, Mount
 
 from pipeline.database import engine
 from pipeline.settings import Settings
-from records.errors import SohoaError
+from records.errors import LostLease, SohoaError
 from review.guard import guard, with_headers
 from review.policy import Right, Routes, right_of
-from review.rendering import for_fragment, problem
+from review.rendering import for_fragment, language_of, problem
 from review.texts import texts
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +28,7 @@ ASSETS = {  # Of all that npm installs, what a page may ask for.
     "openseadragon/openseadragon.min.js": "openseadragon/build/openseadragon/openseadragon.min.js",
 }
 assets = Routes()
+log = structlog.get_logger()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -72,8 +74,8 @@ def asset(request: Request, name: str) -> Response:
 async def _refused(request: Request, error: HTTPException) -> Response:
     if error.status_code == 401 and _is_visit(request):
         return RedirectResponse(f"/login?back={quote(request.url.path)}", status_code=303)
-    key = f"error.{error.status_code}"
-    return problem(request, error.status_code, key if key in texts() else "error.404")
+    keys = (error.detail, f"error.{error.status_code}", "error.404")
+    return problem(request, error.status_code, next(key for key in keys if key in texts()))
 
 
 async def _invalid(request: Request, _: RequestValidationError) -> Response:
@@ -81,7 +83,13 @@ async def _invalid(request: Request, _: RequestValidationError) -> Response:
 
 
 async def _impossible(request: Request, error: SohoaError) -> Response:
-    return problem(request, 409, "error.409", str(error))
+    """409 only for a lost lease; the sentence of any other error where it is worded for the reader, else to the log."""
+    if isinstance(error, LostLease):
+        return problem(request, 409, "task.error.lost")
+    said = getattr(error, "said", None)
+    if said is None:
+        log.warning("refused", path=request.url.path, why=str(error))
+    return problem(request, 422, "error.409", said(language_of(request)) if said else "")
 
 
 async def _failed(request: Request, _: Exception) -> Response:

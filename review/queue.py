@@ -21,6 +21,7 @@ from review.revisions import Decision, normal
 from review.tables import lease, waiting
 
 LEASE_SECONDS = 600
+MOST_CLOSED = 50  # restricted documents listed at once
 ATTEMPTS = 20  # Each failed one means that somebody else got a document.
 AWAY = timedelta(minutes=5)  # Between two decisions: longer is a pause, not work.
 
@@ -56,6 +57,14 @@ class Counts(Frozen):
     stopped: int
     restricted: int
     by_type: tuple[tuple[str, int], ...]
+
+
+class Closed(Frozen):
+    """A restricted document that waits for somebody who opens it with a reason. `box`: its file's label."""
+
+    document_id: str
+    document_type: str
+    box: str
 
 
 class Progress(Frozen):
@@ -154,7 +163,7 @@ def give_back(conn: Connection, document_id: str, account_id: str) -> None:
 def counts(conn: Connection, filters: Filters | None = None) -> Counts:
     """What waits, of the kind asked for."""
     like, here = _like(filters or Filters()), waiting.c.document_id == lease.c.document_id
-    closed = waiting.c.restricted | ~_for_everybody()
+    closed = _closed()
     rows = conn.execute(
         select(
             waiting.c.document_type, waiting.c.held, closed.label("closed"), func.count().label("documents"),
@@ -173,6 +182,17 @@ def counts(conn: Connection, filters: Filters | None = None) -> Counts:
         restricted=sum(row.documents for row in rows if row.closed and not row.held),
         by_type=tuple(sorted(((r.document_type, r.documents) for r in free), key=lambda kind: (-kind[1], kind[0]))),
     )
+
+
+def closed_ones(conn: Connection, filters: Filters | None = None) -> list[Closed]:
+    """The first restricted documents of the kind asked for, as they would be handed out."""
+    query = (
+        select(waiting.c.document_id, waiting.c.document_type, waiting.c.label.label("box"))
+        .where(~waiting.c.held, _closed(), *_like(filters or Filters()))
+        .order_by(waiting.c.deadline, waiting.c.place, waiting.c.since, waiting.c.document_id)
+        .limit(MOST_CLOSED)
+    )
+    return [Closed.model_validate(dict(row)) for row in conn.execute(query).mappings()]
 
 
 def progress(conn: Connection, account_id: str, since: datetime) -> Progress:
@@ -237,6 +257,10 @@ def _leased() -> Select[Any]:
 def _for_everybody() -> ColumnElement[bool]:
     """Of a type that is not restricted as a whole; what its values restrict shows when its turn comes."""
     return waiting.c.document_type.not_in(sorted({kind for one in restrictions() for kind in one.document_types}))
+
+
+def _closed() -> ColumnElement[bool]:
+    return waiting.c.restricted | ~_for_everybody()
 
 
 def _like(filters: Filters) -> list[ColumnElement[bool]]:

@@ -30,6 +30,10 @@ ASK, TAKE_BACK = "ask_rescan", "take_back_rescan"  # in the audit trail
 class RescanRefused(SohoaError):
     """What keeps a rescan from being asked for or taken in, in the reader's language."""
 
+    def said(self, _language: str) -> str:
+        """The sentence as it was raised."""
+        return str(self)
+
 
 class RescanRequest(Frozen):
     """A page that is to be scanned anew. `reasons`: of REASONS."""

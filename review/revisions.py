@@ -108,13 +108,14 @@ def revised(
     """The next revision with `new` in place of its field's value, checked anew.
 
     Refused when a check finds fault with it: not where the fault may lie in another value that still waits, nor in
-    what was shown with the value that she accepts. `insist`: she was told and the paper has it so.
+    what was shown with the value that she accepts and no person decided against. `insist`: she was
+    told and the paper has it so.
     """
     after = _with(before, new.value.field, new)
     found = document_issues((v.value for v in after.values), document_type, icd10_path)
     known = {_key(i) for i in document_issues((v.value for v in before.values), document_type, icd10_path)}
     if decision in (Decision.ACCEPT, Decision.CORRECT):
-        _refuse(new.value.field, found, known, _waiting(after, found), decision, insist)
+        _refuse(new.value.field, found, known, _waiting(after, found), _by_person(after), decision, insist)
     return _judged(before, after, found, known)
 
 
@@ -171,22 +172,29 @@ def _waiting(document: ValidatedDocument, found: Iterable[Issue]) -> set[str]:
     return missing | {v.value.field for v in document.values if v.verdict is Verdict.REVIEW}
 
 
+def _by_person(document: ValidatedDocument) -> set[str]:
+    """Fields whose value a person has settled."""
+    return {v.value.field for v in document.values if v.rule == REVIEWED}
+
+
 def _refuse(
     field: str,
     found: Iterable[Issue],
     known: set[tuple[str, str]],
     waiting: set[str],
+    by_person: set[str],
     decision: Decision,
     insist: bool,
 ) -> None:
     """Raise the first finding that this value makes and nobody has answered for."""
     for message, issues in _findings(found).items():
         fields = {i.field for i in issues}
+        others = fields - {field}
         new = any(_key(i) not in known for i in issues)
-        shown = decision is Decision.ACCEPT and not new
+        shown = decision is Decision.ACCEPT and not new and not others & by_person
         impossible = issues[0].check in IMPOSSIBLE and field in fields
         concerns = new or field in fields
-        if impossible or (concerns and not shown and not insist and not (fields - {field}) & waiting):
+        if impossible or (concerns and not shown and not insist and not others & waiting):
             raise Refused("decide.check", insist=not impossible, field=field, why=message)
 
 

@@ -18,12 +18,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from pipeline import processes
-from records.errors import SohoaError
+from records.errors import LostLease, SohoaError
 from review import accounts, sessions
 from review.app import ASSETS, create_app, refuse_routes_without_right
 from review.guard import CONTENT_POLICY, FORM_COOKIE
 from review.policy import RIGHT, Right, Role, Routes, may
 from review.rendering import Transaction
+from review.revisions import Refused
 from review.serve import without_message, without_query
 
 PASSWORD = "Mật khẩu rất dài 1"
@@ -36,6 +37,11 @@ FAILING = Routes()
 def fails(conn: Transaction):
     conn.execute(text("UPDATE review.account SET name = 'written by halves'"))
     raise ValueError(SECRET)
+
+
+@FAILING.get("/refuses/{how}", right=Right.OPEN)
+def refuses(how: str):
+    raise {"plainly": SohoaError(SECRET), "in words": Refused("decide.loaded"), "lost": LostLease(SECRET)}[how]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +114,7 @@ def test_a_route_entered_past_the_policy_is_refused():
 def test_each_role_reaches_what_the_policy_says_and_nothing_else(app, browser, role):
     wrong = []
     for method, path, right in routes(app):
-        if path == "/fails":
+        if path in ("/fails", "/refuses/{how}"):
             continue
         client = browser(role)
         address = re.sub(r"{[^}]*}", "0", path)
@@ -123,6 +129,19 @@ def test_each_role_reaches_what_the_policy_says_and_nothing_else(app, browser, r
         if not good:
             wrong.append((role, method, path, right.value, answer.status_code))
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "told"),
+    [
+        ("plainly", 422, "Việc này không làm được nữa."),
+        ("in words", 422, "Giá trị đã được nạp vào bệnh án điện tử"),
+        ("lost", 409, "Bạn không còn giữ tài liệu này"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_the_readers_language_and_only_a_lost_lease_as_such(browser, how, status, told):
+    answer = browser().get(f"/refuses/{how}")
+    assert answer.status_code == status and told in answer.text and SECRET not in answer.text
 
 
 @pytest.mark.parametrize("role", [*Role, NOBODY])

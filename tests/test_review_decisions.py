@@ -173,6 +173,21 @@ def test_a_right_day_is_saved_while_the_other_day_that_is_wrong_still_waits(lett
     assert after.issues == ()
 
 
+@pytest.mark.parametrize(
+    ("first", "typed", "second"),
+    [(ADMITTED, "08:00 25/02/2019", DISCHARGED), (DISCHARGED, "08:00 25/01/2019", ADMITTED)],
+)
+def test_two_days_against_each_other_are_not_both_settled_by_accepting_the_second(letter, first, typed, second):
+    letter.decide(first, Decision.CORRECT, typed)
+    before = letter.stored()
+    with pytest.raises(Refused) as refused:
+        letter.decide(second, Decision.ACCEPT)
+    assert "sớm hơn" in refused.value.said("vi") and refused.value.insist
+    assert letter.stored() == before
+    letter.decide(second, Decision.ACCEPT, insist=True)
+    assert second not in letter.open()
+
+
 def test_a_normal_form_that_the_screen_shows_may_come_back_as_it_is(letter):
     letter.decide(ADMITTED, Decision.CORRECT, "2019-02-03T08:30")
     assert letter.value(ADMITTED).value.value == "2019-02-03T08:30"

@@ -306,6 +306,17 @@ def test_who_does_not_review_sees_counts_and_no_way_to_a_document(officers, brow
     assert start(client).status_code == 403
 
 
+def test_an_officer_finds_the_restricted_documents_that_wait_and_others_only_their_number(officers, browser):
+    with officers.begin() as conn:
+        waits(conn, "card", "identity_card", label="KHO-2/009")
+        waits(conn, "stopped", "identity_card", state="held")
+        waits(conn, "lab")
+    shown = browser("an").get("/queue").text
+    assert re.findall(r'href="/task/(\w+)"', shown) == ["card"] and "KHO-2/009" in shown
+    assert "/task/" not in browser("an").get("/queue?box=KHO-1").text
+    assert "/task/" not in browser("it").get("/queue").text
+
+
 def test_a_cookie_that_is_not_ours_chooses_nothing_and_a_filter_of_10000_letters_is_refused(officers, browser):
     with officers.begin() as conn:
         waits(conn, "lab")

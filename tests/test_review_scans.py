@@ -252,7 +252,7 @@ def test_the_desk_shows_counts_questions_and_no_content(paper, clean, desk):
     assert "Giữ giấy lại" in shown and "B20" not in shown and "<img" not in shown and "chữ chữ" not in shown
     for path, page in (("/scans/:newest/renew", listed), ("/scans/hop-7/renew", shown)):
         assert f'hx-get="{path}" hx-trigger="every 30s"' in page and 'id="live"' in desk.get(path).text
-    assert desk.get("/scans/none").status_code == 409
+    assert desk.get("/scans/none").status_code == 422
 
 
 def picture(colour=200) -> bytes:
@@ -268,15 +268,15 @@ def hand_in(desk, data, name="anew.png", page_id="a.pdf-0002"):
 
 def test_a_page_is_asked_for_anew_and_its_scan_takes_its_place(paper, clean, desk, settings):
     ask = {"csrf": desk.csrf, "reason": ["dark"]}
-    assert hand_in(desk, picture()).status_code == 409  # Nobody has asked for it.
-    assert desk.post("/scans/ask/a.pdf-0002", data=ask | {"reason": ["because of bà Hoa"]}).status_code == 409
+    assert hand_in(desk, picture()).status_code == 422  # Nobody has asked for it.
+    assert desk.post("/scans/ask/a.pdf-0002", data=ask | {"reason": ["because of bà Hoa"]}).status_code == 422
     for _ in range(2):
         assert desk.post("/scans/ask/a.pdf-0002", data=ask).headers["location"] == "/scans/hop-7"
     assert [f.standing for f in standing(clean).values()] == [Standing.OPEN]
     assert 'href="/scans/rescan/a.pdf-0002"' in desk.get("/scans").text and "Quá tối" in desk.get("/scans").text
     assert desk.get("/scans/rescan/a.pdf-0002").status_code == 200
     wrong = hand_in(desk, b"no picture"), hand_in(desk, picture(), "anew.exe")
-    assert [answer.status_code for answer in wrong] == [409] * 2
+    assert [answer.status_code for answer in wrong] == [422] * 2
     assert "Nội dung không phải PDF" in wrong[0].text and "chỉ nhận PDF" in wrong[1].text
     done = hand_in(desk, picture())
     assert (done.status_code, done.headers["hx-redirect"]) == (204, "/scans/hop-7")
@@ -287,18 +287,18 @@ def test_a_page_is_asked_for_anew_and_its_scan_takes_its_place(paper, clean, des
     assert (new["state"], dict(map(tuple, told))) == ("received", {"ask_rescan": 1, "take_rescan": 1})
     (file,) = standing(clean).values()
     assert (file.standing, file.unread, file.found) == (Standing.READING, 1, 0)  # The old page is not counted again.
-    assert "rescan/a.pdf" not in desk.get("/scans").text and hand_in(desk, picture(90)).status_code == 409
+    assert "rescan/a.pdf" not in desk.get("/scans").text and hand_in(desk, picture(90)).status_code == 422
 
 
 def test_a_request_is_taken_back(paper, clean, desk):
     desk.post("/scans/ask/a.pdf-0003", data={"csrf": desk.csrf, "reason": "blank"})
     assert desk.post("/scans/take-back/a.pdf-0003", data={"csrf": desk.csrf}).status_code == 303
     assert [f.standing for f in standing(clean).values()] == [Standing.BACK]
-    assert desk.post("/scans/take-back/a.pdf-0003", data={"csrf": desk.csrf}).status_code == 409
+    assert desk.post("/scans/take-back/a.pdf-0003", data={"csrf": desk.csrf}).status_code == 422
 
 
 def test_a_rescan_that_came_another_way_settles_the_request(paper, clean, desk):
-    assert desk.post("/scans/ask/a.pdf-0002", data={"csrf": desk.csrf}).status_code == 409  # It gives no reason.
+    assert desk.post("/scans/ask/a.pdf-0002", data={"csrf": desk.csrf}).status_code == 422  # It gives no reason.
     desk.post("/scans/ask/a.pdf-0002", data={"csrf": desk.csrf, "reason": "dark"})
     assert 'href="/scans/rescan/a.pdf-0002"' in desk.get("/scans").text
     with clean.begin() as conn:
@@ -311,15 +311,16 @@ def test_a_rescan_that_came_another_way_settles_the_request(paper, clean, desk):
 
 
 def test_what_cannot_be_replaced_cannot_be_asked_for(paper, clean, desk):
-    change(clean, update(tables.page).where(tables.page.c.page_id == "a.pdf-0002").values(state="received"))
+    both = tables.page.c.page_id.in_(("a.pdf-0001", "a.pdf-0002"))
+    change(clean, update(tables.page).where(both).values(state="withdrawn"))
     for page_id in ("a.pdf-0002", "a.pdf-0001", "none"):
         answer = desk.post(f"/scans/ask/{page_id}", data={"csrf": desk.csrf, "reason": "dark"})
-        assert answer.status_code == 409
+        assert answer.status_code == 422
 
 
 def test_a_whole_scan_may_be_sent_by_the_desk_alone_and_with_its_token_first(paper, clean, app, desk, monkeypatch):
     large = b"x" * (MAX_BODY + 1)
-    assert hand_in(desk, large).status_code == 409
+    assert hand_in(desk, large).status_code == 422
     no_header = desk.post("/scans/rescan/a.pdf-0002", files={"scan": ("a.png", large)}, data={"csrf": desk.csrf})
     assert no_header.status_code == 413
     officer = signed_in(app, clean, monkeypatch, "officer")

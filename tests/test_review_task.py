@@ -366,6 +366,53 @@ def test_a_restricted_document_asks_for_a_reason_before_it_shows_anything(held, 
     assert "19.000001" not in answer.text and "/crop/" not in answer.text
 
 
+def requests_for(browser, document_id, token):
+    """Everything that may be posted for a document, by an honest page or by hand."""
+    own = f"/task/{document_id}"
+    for sent in (token, 0):
+        yield lambda sent=sent: browser.post(f"{own}/undo", data={"token": sent, "field": "encounter.number"})
+        for value in ("", "19.000001", "x" * 3_000):
+            form = {"token": sent, "value": value}
+            yield lambda form=form: browser.post(f"{own}/field/encounter.number", data=form)
+        yield lambda sent=sent: browser.post(f"{own}/renew", data={"token": sent})
+
+
+@pytest.mark.parametrize("decided_before", [False, True])
+def test_nothing_that_is_sent_for_a_restricted_document_shows_or_changes_it(held, clean, monkeypatch, decided_before):
+    if decided_before:
+        assert save(held, "encounter.number", decision="enter", value="19.000001").status_code == 200
+    before = decisions(clean)
+    monkeypatch.setattr(screen, "locked", lambda *_: "hiv")
+    for send in requests_for(*held):
+        answer = send()
+        assert answer.status_code == 403 and "hạn chế" in answer.text
+        assert "19.000001" not in answer.text and "/crop/" not in answer.text
+    assert decisions(clean) == before
+
+
+def test_what_an_officer_types_may_restrict_her_document_and_is_saved_all_the_same(held, clean, app):
+    browser, document_id, token = held
+    with clean.begin() as conn:
+        query = select(tables.review_task).where(tables.review_task.c.document_id == document_id)
+        task = dict(conn.execute(query).mappings().first())
+        own = {"task_id": "t", "field": "diagnosis.main.code", "state": "open"}
+        conn.execute(tables.review_task.insert().values(task | own))
+    assert save(held, "diagnosis.main.code", decision="insist", value="B20").status_code == 200
+    assert stored(clean, "diagnosis.main.code")["value"] == "B20"
+    undo = browser.post(f"/task/{document_id}/undo", data={"token": token, "field": "diagnosis.main.code"})
+    assert (undo.status_code, browser.get(f"/task/{document_id}").status_code) == (403, 403)
+
+
+def test_undo_shows_nothing_to_somebody_without_the_lease(held, app, clean):
+    _, document_id, _ = held
+    save(held, "patient.name", decision="enter", value="Trần Thị Mẫn")
+    other = signed_in(app, clean, "mai")
+    for field in ("patient.name", "encounter.number"):
+        answer = other.post(f"/task/{document_id}/undo", data={"token": 0, "field": field})
+        assert answer.status_code == 409 and "MẪN" not in answer.text and "19.000001" not in answer.text
+    assert len(decisions(clean)) == 1
+
+
 def test_a_document_given_back_is_free_and_one_that_is_kept_is_renewed(held, clean):
     browser, document_id, token = held
     assert browser.post(f"/task/{document_id}/renew", data={"token": token}).status_code == 204

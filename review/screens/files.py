@@ -4,12 +4,14 @@ from typing import Annotated
 
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
 
 from pipeline.placing import place_pages
 from records.document_types import document_types
 from review import files
 from review.policy import Right, Routes
 from review.rendering import Transaction, account_of, page, problem
+from review.restricted import opened, restricted_by, said_in
 from review.screens.pages import page_address
 
 SHORTEST, LONGEST = 5, 500  # characters of a reason
@@ -29,7 +31,8 @@ def show_file(request: Request, conn: Transaction, file_id: str) -> Response:
     addresses = {one.page_id: page_address(request, one.page_id) for one in pages}
     return page(
         request, "file.html", file=found, pages=pages, addresses=addresses, titles=document_types(),
-        labels=files.labels(conn, found.batch_id), shortest=SHORTEST, longest=LONGEST,
+        labels=files.labels(conn, found.batch_id), closed=_closed(request, conn, pages), shortest=SHORTEST,
+        longest=LONGEST,
     )  # fmt: skip
 
 
@@ -51,3 +54,13 @@ def place(
         return problem(request, 409, "files.changed")
     place_pages(conn, pages, into, who.account_id, why)
     return RedirectResponse("/files", 303)
+
+
+def _closed(request: Request, conn: Connection, pages: list[files.FilePage]) -> set[str]:
+    """Ids of documents whose pictures the reader sees only after giving a reason."""
+    who = account_of(request)
+    kinds = {one.document_id: one.document_type for one in pages}
+    return {
+        own for own, kind in kinds.items()
+        if restricted_by(kind, said_in(conn, own)) and not (who and opened(conn, who.account_id, own))
+    }  # fmt: skip

@@ -73,7 +73,7 @@ def _queue(request: Request, conn: Transaction, filters: Filters, *, empty: bool
     return page(
         request, "queue.html", counts=queue.counts(conn, filters), filters=filters, progress=progress, empty=empty,
         titles=document_types(), fields=_fields(document_types().get(filters.document_type)),
-        sent_back=sent_back(conn) if reviews else [],
+        sent_back=sent_back(conn) if reviews else [], closed=queue.closed_ones(conn, filters) if reviews else [],
     )  # fmt: skip
 
 

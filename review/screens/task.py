@@ -91,7 +91,7 @@ def decide_field(
 ) -> Response:
     """Settle one field and give its card; 422 with the card and a sentence where nothing was saved."""
     language = language_of(request)
-    card = _card(conn, document_id, field, language)
+    card = _card(request, conn, document_id, field)
     wanted = _decision(card, decision, value)
     if wanted is Decision.CORRECT and not value.strip():
         return _fragment(request, document_id, token, _refused(card, value, say("task.error.empty", language)))
@@ -106,31 +106,36 @@ def decide_field(
     except Refused as refused:
         told = _refused(card, value, refused.said(language), insist=refused.insist)
         return _fragment(request, document_id, token, told)
-    return _fragment(request, document_id, token, _card(conn, document_id, field, language))
+    # What she typed may restrict the document from now on; of her own field she is still told that it is saved.
+    return _fragment(request, document_id, token, _only(_opened(conn, document_id, language, field)))
 
 
 @routes.post("/task/{document_id}/undo", right=Right.REVIEW)
 def undo_field(request: Request, conn: Transaction, document_id: str, token: Number, field: Text) -> Response:
-    """Take a decision on a field back and give its card, open again and with the lease under which it is decided."""
-    language = language_of(request)
-    card = _card(conn, document_id, field, language)
-    if card.state is State.OPEN:
-        return _fragment(request, document_id, token, card)
+    """Take a decision on a field back and give its card, open again and with the lease under which it is decided.
+
+    409 without the card for whoever neither holds the document nor gets it by what she takes back.
+    """
+    card, account_id = _card(request, conn, document_id, field), _who(request).account_id
     try:
         with conn.begin_nested():
-            undo(conn, document_id, field, _who(request).account_id)
+            if card.state is State.DONE:
+                undo(conn, document_id, field, account_id)
+            lease = _lease(conn, document_id, account_id)
     except LostLease:
         return problem(request, 409, "task.error.lost")
     except Refused as refused:
-        return _fragment(request, document_id, token, card.model_copy(update={"error": refused.said(language)}))
-    lease = queue.take(conn, _who(request).account_id, document_id)
-    again = _card(conn, document_id, field, language)
-    return _fragment(request, document_id, lease.token if lease else token, again)
+        if queue.lease_of(conn, document_id, account_id) is None:
+            return problem(request, 409, "task.error.lost")
+        told = card.model_copy(update={"error": refused.said(language_of(request))})
+        return _fragment(request, document_id, token, told)
+    return _fragment(request, document_id, lease.token, _card(request, conn, document_id, field))
 
 
 @routes.post("/task/{document_id}/renew", right=Right.REVIEW)
 def renew(request: Request, conn: Transaction, document_id: str, token: Number) -> Response:
     """Keep the document for another ten minutes."""
+    _refuse_closed(request, conn, _opened(conn, document_id, language_of(request)).validated)
     if queue.renew(conn, document_id, _who(request).account_id, token):
         return Response(status_code=204)
     return problem(request, 409, "task.error.lost")
@@ -208,11 +213,31 @@ def _next_pages(conn: Connection) -> list[str]:
     return list(page_ids or ())
 
 
-def _card(conn: Connection, document_id: str, field: str, language: str) -> Card:
-    found = _opened(conn, document_id, language, field).cards
-    if not found:
+def _lease(conn: Connection, document_id: str, account_id: str) -> queue.Lease:
+    """The officer's lease, taken where nobody has one; LostLease when she cannot have it."""
+    lease = queue.take(conn, account_id, document_id) or queue.lease_of(conn, document_id, account_id)
+    if lease is None:
+        raise LostLease(say("decide.lost", "en"))
+    return lease
+
+
+def _card(request: Request, conn: Connection, document_id: str, field: str) -> Card:
+    """The card of a field; 403 while its document is closed to the account, 404 when there is none."""
+    found = _opened(conn, document_id, language_of(request), field)
+    _refuse_closed(request, conn, found.validated)
+    return _only(found)
+
+
+def _only(found: Opened) -> Card:
+    if not found.cards:
         raise HTTPException(404)
-    return found[0]
+    return found.cards[0]
+
+
+def _refuse_closed(request: Request, conn: Connection, validated: ValidatedDocument) -> None:
+    """403 for a restricted document that the account has not opened with a reason."""
+    if locked(conn, _who(request).account_id, validated):
+        raise HTTPException(403, "glass.closed")
 
 
 def _decision(card: Card, said: str, typed: str) -> Decision:

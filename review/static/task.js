@@ -125,10 +125,15 @@
   function beforeSwap(event) {
     const card = cardOf(event.detail.elt);
     if (!card) return;
-    if (event.detail.xhr.status === 422) {
+    if (isCard(event.detail.xhr, card)) {
       event.detail.shouldSwap = true;
       event.detail.isError = false;
     }
+  }
+
+  // A refusal comes as the card itself; any other 422 is a sentence that must not take its place.
+  function isCard(xhr, card) {
+    return xhr.status === 422 && xhr.responseText.includes(`id="${card.id}"`);
   }
 
   function onAnswer(event) {
@@ -137,7 +142,7 @@
     if (!old?.classList?.contains("field")) return;
     const card = by(old.id);
     if (xhr.status === 200) return settled(card);
-    if (xhr.status === 422) return refused(card);
+    if (isCard(xhr, old)) return refused(card);
     release(card);
     if (xhr.status === 409) return lose();
     if (xhr.status === 401) return by("session").showModal();
