@@ -1,46 +1,39 @@
 """Stages 4-7 of a batch, pipeline.filing: the read pages of each file become stored documents and page states."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-import structlog
-from sqlalchemy import Connection, RowMapping, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from extractors.duplicates import may_be_same, same_text
 from loaders.context import natural_key
 from pipeline import ledger, registry
 from pipeline.assembly import AssembledFile, assemble_file
-from pipeline.boundaries import SEPARATOR, Part, ReadPage, in_reading_order, parts_of
+from pipeline.batch_pages import SET_ASIDE, pages_of
+from pipeline.boundaries import SEPARATOR, Part, ReadPage, parts_of
 from pipeline.children import Workers
 from pipeline.database import engine
 from pipeline.documents import decided_documents, kept_decisions, note_issues, store_document
+from pipeline.doubles import doubled, proposals
 from pipeline.emr import HELD
 from pipeline.grouping import FilePage
-from pipeline.reading import PageJob, PairJob, compare_job
 from pipeline.settings import settings
 from pipeline.standing import file_standing
-from pipeline.tables import batch, document, expected_file, file, page, page_ruling, page_text, receipt, scan
+from pipeline.tables import batch, document, expected_file, file, page
 from records.document_types import document_types
-from records.documents import Issue, PageReading
-from records.pages import Boundary, MediaType
+from records.documents import FieldValue, Issue
+from records.pages import Boundary
 from records.states import IN_PROGRESS, PageState
 from transformers.identity import EVIDENCE, IdentityState, compare_numbers
 from transformers.values import readings_to_values
 from validation.verdicts import THRESHOLDS, UNPROVEN
 
-log = structlog.get_logger()
-SET_ASIDE = {"blank": PageState.BLANK, "separator": PageState.SEPARATOR}  # what a page is read as -> where it rests
 NAMED = ("encounter.number", "patient.id")  # what a separator or an index tells of a file
 NAMED_OTHERWISE = "named_otherwise"
 OTHERWISE = "Tờ phân cách hay danh sách ghi số “{named}” nhưng trang ghi “{read}”; hãy cho biết trang thuộc hồ sơ nào."
-DOUBTFUL_SLIPS = 4  # numbers that differ, none of them legible on both sheets
-MAYBE_DOUBLE = "maybe_duplicate"
-DOUBLE = "Có vẻ là bản quét lại của trang {number} ({path}) nhưng vài số đọc không rõ; hãy so hai trang."
 DEMO = "DEMO"  # the only facility whose thresholds may rest on synthetic pages
 ID_FACTS = (*EVIDENCE, "encounter.admitted_at", "encounter.discharged_at")
-IN_FILE = (PageState.READ, PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW)
 
 
 def assemble_batch(batch_id: str, children: Workers) -> int:
@@ -52,7 +45,7 @@ def assemble_batch(batch_id: str, children: Workers) -> int:
         row = conn.execute(select(batch).where(batch.c.batch_id == batch_id)).mappings().one()
         facility, boundary = row["facility_id"], Boundary(row["boundary"])
         unread = ledger.counts(conn, batch_id).get(batch_id, {}).get(PageState.RECEIVED.value, 0)
-        pages = [] if unread and boundary is Boundary.SEPARATOR else _pages(conn, batch_id)
+        pages = [] if unread and boundary is Boundary.SEPARATOR else pages_of(conn, batch_id)
         boxes = registry.known_boxes(conn, facility) if boundary is Boundary.SEPARATOR else set()
     parts = parts_of(pages, boundary, boxes)
     for part in parts:
@@ -74,13 +67,13 @@ def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> No
     """One file: blank, separator and doubled sheets set aside, the rest put together, all in one transaction."""
     apart = [p for p in part.pages if p.reading.document_type in SET_ASIDE or p.state in SET_ASIDE.values()]
     present = [p for p in part.pages if p not in apart and p.state is not PageState.DUPLICATE]
-    doubled, perhaps = _doubled(present, children)
-    kept = [p for p in present if p.page_id not in doubled]
+    second, perhaps = doubled(present, children)
+    kept = [p for p in present if p.page_id not in second]
     file_id = hashlib.sha256(f"{batch_id}\0{part.label}".encode()).hexdigest()[:24]
     with engine(settings(), "pipeline").begin() as conn:
         _lock(conn, file_id, part.pages)
         was_held = conn.scalar(select(file.c.state).where(file.c.file_id == file_id)) == HELD
-        _set_aside(conn, apart, doubled)
+        _set_aside(conn, apart, second)
         named = _expected(conn, batch_id, part)
         known = _known(conn, facility, kept, named)
         icd10 = settings().home / "codes" / "icd10.csv"
@@ -90,7 +83,7 @@ def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> No
         found = assemble_file(
             file_id, in_order, document_types(), known, icd10 if icd10.exists() else None, proven, ruled
         )
-        found = found.asking(part.issues, stops=part.stops).asking(_proposals(perhaps))
+        found = found.asking(part.issues, stops=part.stops).asking(proposals(perhaps))
         unlike = _named_otherwise(kept, named)
         found = found.asking(unlike, stops=bool(unlike))
         settled = decided_documents(conn, batch_id)
@@ -119,20 +112,23 @@ def _lock(conn: Connection, file_id: str, pages: Sequence[ReadPage]) -> None:
 
 def _named_otherwise(pages: Sequence[ReadPage], named: tuple[str, str]) -> dict[str, tuple[Issue, ...]]:
     """A question where the pages tell a number and none of them the one that the separator or the index names."""
-    types = document_types()
+    told = list(_sound_values([p for p in pages if not p.ruled])) if any(named) else []
     asked: dict[str, tuple[Issue, ...]] = {}
     for field, number in zip(NAMED, named, strict=True):
-        read = [
-            (p.page_id, value.value)
-            for p in pages
-            if not p.ruled
-            for value in readings_to_values(p.reading.readings, types[p.reading.document_type])
-            if value.field == field and value.value and not value.problem
-        ]
+        read = [(page_id, value.value) for page_id, value in told if value.field == field and value.value]
         if number and read and all(compare_numbers(other, number) < 1 for _, other in read):
             message = OTHERWISE.format(named=number, read=read[0][1])
             asked[read[0][0]] = (Issue(check=NAMED_OTHERWISE, field=field, message=message),)
     return asked
+
+
+def _sound_values(pages: Sequence[ReadPage]) -> Iterator[tuple[str, FieldValue]]:
+    """Every value that could be parsed, with the id of its page."""
+    types = document_types()
+    for p in pages:
+        for value in readings_to_values(p.reading.readings, types[p.reading.document_type]):
+            if not value.problem:
+                yield p.page_id, value
 
 
 def _supersede(conn: Connection, pages: Sequence[ReadPage]) -> None:
@@ -166,124 +162,6 @@ def _in_order(pages: Sequence[ReadPage], kept: Sequence[ReadPage]) -> list[FileP
     ]
 
 
-def _pages(conn: Connection, batch_id: str) -> list[ReadPage]:
-    """Read pages of the batch in reading order, those that earlier runs put in their place among them.
-
-    A rescan stands where the page lay that it replaces, which is left out.
-    """
-    query = (
-        select(page, receipt.c.path, scan.c.media_type, page_text.c.image, page_text.c.text, page_text.c.readings,
-               page_text.c.document_type, page_text.c.title, page_text.c.type_score, page_text.c.seconds)
-        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
-        .join(scan, scan.c.scan_id == page.c.scan_id)
-        .join(page_text, page_text.c.page_id == page.c.page_id)
-        .where(page.c.batch_id == batch_id,
-               page.c.state.in_([s.value for s in (*IN_FILE, *SET_ASIDE.values(), PageState.DUPLICATE)]))
-    )  # fmt: skip
-    rows = conn.execute(query).mappings().all()
-    places = _places(conn, batch_id)
-    found = []
-    for row in rows:
-        earlier = _earlier(row["page_id"], places)
-        first = earlier[-1] if earlier else row["page_id"]
-        ruled = next((places[p].ruled for p in (row["page_id"], *earlier) if places[p].ruled), "")
-        found.append(ReadPage(row, _reading(row), first, places[first].place, ruled, tuple(earlier)))
-    taken = {p for one in found if _takes_its_place(one) for p in one.replaced}
-    return sorted((p for p in found if p.page_id not in taken), key=lambda p: in_reading_order(p.place))
-
-
-def _takes_its_place(p: ReadPage) -> bool:
-    """Whether a rescan shows the page it was asked for: a blank or doubled sheet, or a separator, does not."""
-    return p.reading.document_type not in SET_ASIDE and p.state is not PageState.DUPLICATE
-
-
-class _Place(NamedTuple):
-    """The page that this one replaces or '', where it was handed in, and the file an officer put it into."""
-
-    replaces: str
-    place: tuple[str, str, int]
-    ruled: str
-
-
-def _places(conn: Connection, batch_id: str) -> dict[str, _Place]:
-    """page id -> its place, of every page of the batch."""
-    query = (
-        select(page.c.page_id, page.c.replaces, receipt.c.path, receipt.c.receipt_id, page.c.number,
-               page_ruling.c.label)
-        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
-        .outerjoin(page_ruling, page_ruling.c.page_id == page.c.page_id)
-        .where(page.c.batch_id == batch_id)
-    )  # fmt: skip
-    return {
-        row.page_id: _Place(row.replaces or "", (row.path, row.receipt_id, row.number), row.label or "")
-        for row in conn.execute(query)
-    }
-
-
-def _earlier(page_id: str, places: Mapping[str, _Place]) -> list[str]:
-    """The pages that stood where this one stands now, the newest first."""
-    replaced = places[page_id].replaces
-    return [replaced, *_earlier(replaced, places)] if replaced else []
-
-
-def _reading(row: RowMapping) -> PageReading:
-    return PageReading.model_validate(
-        {"image": row["image"], "text": row["text"], "readings": row["readings"], "document_type": row["document_type"],
-         "titled": row["title"], "score": row["type_score"], "seconds": row["seconds"]}
-    )  # fmt: skip
-
-
-def _doubled(pages: Sequence[ReadPage], children: Workers) -> tuple[dict[str, str], dict[str, ReadPage]]:
-    """Pages that are second scans, by their originals' ids: numbers, text and picture alike. And pages that may be,
-    by what they may repeat: all is alike but for a few numbers that were hardly legible.
-
-    Of two sheets the one that came to rest first, else the one that lies first, is the original.
-    """
-    new = [p for p in pages if p.state is PageState.READ]
-    old = [p for p in pages if p.state is not PageState.READ]
-    pairs = {
-        PairJob(_job(first), _geometry(first), _job(later), _geometry(later), headers=not first.reading.text.whole):
-        (first, later)
-        for i, later in enumerate(new)
-        if not later.replaced  # a rescan was asked for
-        for first in (*old, *new[:i])
-        if _look_alike(first, later)
-    }  # fmt: skip
-    found: dict[str, str] = {}
-    perhaps: dict[str, ReadPage] = {}
-    for pair, same in children.map(compare_job, pairs):
-        first, later = pairs[pair]
-        if same is not True or first.page_id in found:
-            continue
-        if same_text(first.reading.text, later.reading.text):
-            found.setdefault(later.page_id, first.page_id)
-        else:
-            perhaps.setdefault(later.page_id, first)
-    return found, perhaps
-
-
-def _look_alike(one: ReadPage, other: ReadPage) -> bool:
-    """Whether two pages deserve that their pixels are compared."""
-    same = same_text(one.reading.text, other.reading.text, slips=DOUBTFUL_SLIPS)
-    return same and may_be_same(one.reading.image, other.reading.image)
-
-
-def _proposals(perhaps: Mapping[str, ReadPage]) -> dict[str, tuple[Issue, ...]]:
-    """What an officer is asked about pages that may be second scans; nothing is set aside for it."""
-    return {
-        page_id: (Issue(check=MAYBE_DOUBLE, field="", message=DOUBLE.format(path=p.place[0], number=p.place[2])),)
-        for page_id, p in perhaps.items()
-    }
-
-
-def _job(p: ReadPage) -> PageJob:
-    return PageJob(p.page_id, p.row["scan_id"], MediaType(p.row["media_type"]), p.row["number"])
-
-
-def _geometry(p: ReadPage) -> str:
-    return p.reading.image.model_dump_json()
-
-
 def _known(
     conn: Connection, facility: str, pages: Sequence[ReadPage], expected: tuple[str, str] = ("", "")
 ) -> dict[str, str]:
@@ -294,13 +172,10 @@ def _known(
         named = dict(zip(NAMED, expected, strict=True))
         said = registry.witnesses_for(conn, facility, *(number or None for number in expected))
         return said | {field: number for field, number in named.items() if number}
-    types = document_types()
-    votes: dict[str, dict[str, int]] = {}
-    for p in pages:
-        for value in readings_to_values(p.reading.readings, types[p.reading.document_type]):
-            if value.field in ID_FACTS and not value.problem:
-                votes.setdefault(value.field, {}).setdefault(value.value, 0)
-                votes[value.field][value.value] += 1
+    votes: dict[str, Counter[str]] = {}
+    for _, value in _sound_values(pages):
+        if value.field in ID_FACTS:
+            votes.setdefault(value.field, Counter())[value.value] += 1
     read = {field: max(forms, key=lambda f: forms[f]) for field, forms in votes.items()}
     stay = registry.find_stay(conn, facility, read)
     return registry.witnesses_for(conn, facility, stay.encounter_number, stay.patient_id) if stay else {}

@@ -1,0 +1,81 @@
+"""Stage 4 of a batch, pipeline.batch_pages: its read pages in reading order, where they lie or were put."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, RowMapping, select
+
+from pipeline.boundaries import ReadPage, in_reading_order
+from pipeline.tables import page, page_ruling, page_text, receipt, scan
+from records.documents import PageReading
+from records.states import PageState
+
+SET_ASIDE = {"blank": PageState.BLANK, "separator": PageState.SEPARATOR}  # what a page is read as -> where it rests
+IN_FILE = (PageState.READ, PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW)
+
+
+def pages_of(conn: Connection, batch_id: str) -> list[ReadPage]:
+    """Read pages of the batch in reading order, those that earlier runs put in their place among them.
+
+    A rescan stands where the page lay that it replaces, which is left out.
+    """
+    query = (
+        select(page, receipt.c.path, scan.c.media_type, page_text.c.image, page_text.c.text, page_text.c.readings,
+               page_text.c.document_type, page_text.c.title, page_text.c.type_score, page_text.c.seconds)
+        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
+        .join(scan, scan.c.scan_id == page.c.scan_id)
+        .join(page_text, page_text.c.page_id == page.c.page_id)
+        .where(page.c.batch_id == batch_id,
+               page.c.state.in_([s.value for s in (*IN_FILE, *SET_ASIDE.values(), PageState.DUPLICATE)]))
+    )  # fmt: skip
+    rows = conn.execute(query).mappings().all()
+    places = _places(conn, batch_id)
+    found = []
+    for row in rows:
+        earlier = _earlier(row["page_id"], places)
+        first = earlier[-1] if earlier else row["page_id"]
+        ruled = next((places[p].ruled for p in (row["page_id"], *earlier) if places[p].ruled), "")
+        found.append(ReadPage(row, _reading(row), first, places[first].place, ruled, tuple(earlier)))
+    taken = {p for one in found if _takes_its_place(one) for p in one.replaced}
+    return sorted((p for p in found if p.page_id not in taken), key=lambda p: in_reading_order(p.place))
+
+
+def _takes_its_place(p: ReadPage) -> bool:
+    """Whether a rescan shows the page it was asked for: a blank or doubled sheet, or a separator, does not."""
+    return p.reading.document_type not in SET_ASIDE and p.state is not PageState.DUPLICATE
+
+
+class _Place(NamedTuple):
+    """The page that this one replaces or '', where it was handed in, and the file an officer put it into."""
+
+    replaces: str
+    place: tuple[str, str, int]
+    ruled: str
+
+
+def _places(conn: Connection, batch_id: str) -> dict[str, _Place]:
+    """page id -> its place, of every page of the batch."""
+    query = (
+        select(page.c.page_id, page.c.replaces, receipt.c.path, receipt.c.receipt_id, page.c.number,
+               page_ruling.c.label)
+        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
+        .outerjoin(page_ruling, page_ruling.c.page_id == page.c.page_id)
+        .where(page.c.batch_id == batch_id)
+    )  # fmt: skip
+    return {
+        row.page_id: _Place(row.replaces or "", (row.path, row.receipt_id, row.number), row.label or "")
+        for row in conn.execute(query)
+    }
+
+
+def _earlier(page_id: str, places: Mapping[str, _Place]) -> list[str]:
+    """The pages that stood where this one stands now, the newest first."""
+    replaced = places[page_id].replaces
+    return [replaced, *_earlier(replaced, places)] if replaced else []
+
+
+def _reading(row: RowMapping) -> PageReading:
+    return PageReading.model_validate(
+        {"image": row["image"], "text": row["text"], "readings": row["readings"], "document_type": row["document_type"],
+         "titled": row["title"], "score": row["type_score"], "seconds": row["seconds"]}
+    )  # fmt: skip
