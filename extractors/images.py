@@ -3,13 +3,14 @@
 Quarter turns, skew, background division, rulings; stamps and the perspective of photographs are modules beside this.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.pale import deepened, pale_ink
 from extractors.perspective import Matrix, Size, flat_sheet, level_rows
 from extractors.stamps import ink_channel
 from records.pages import PageImage, Rulings
@@ -34,13 +35,15 @@ class Orientation(Protocol):
 class CleanPage:
     """An upright page: `gray` background-divided, `text` the same without rulings and dotted leaders (uint8, HxW).
 
-    `rulings`: x positions in pixels of long vertical rulings, with their top and bottom.
+    `rulings`: x positions in pixels of long vertical rulings, with their top and bottom. `pale`: its ink was so faint
+    that it had to be made dark before anything could be seen.
     """
 
     image: PageImage
     gray: Gray
     text: Gray
     rulings: Rulings
+    pale: bool = False
 
 
 def upright(
@@ -49,9 +52,18 @@ def upright(
     """Make a page upright and clean. `rgb`: HxWx3 uint8 as it lies in the file; `dpi` 0 when unknown.
 
     `long_side`: pixels of the result for ordinary print; a page of small print becomes larger, up to 3400. A blank
-    page, or any when no `orientation` is given, is looked at with 1700 pixels and pays for nothing more.
+    page, or any when no `orientation` is given, is looked at with 1700 pixels and pays for nothing more. Pale writing
+    is no blank page: its ink is made dark first.
     """
     raw = ink_channel(rgb)
+    clean = _upright(page_id, raw, dpi, orientation, long_side)
+    if clean.image.blank and orientation and (depth := pale_ink(_inner(clean.gray))):
+        dark = deepened(divide_background(raw), depth)
+        return replace(_upright(page_id, dark, dpi, orientation, long_side), pale=True)
+    return clean
+
+
+def _upright(page_id: str, raw: Gray, dpi: float, orientation: Orientation | None, long_side: int) -> CleanPage:
     to_upright, size = flat_sheet(raw)
     look = divide_background(_warp(raw, *_scaled(to_upright, size, LOOK_LONG_SIDE_PX)))
     letters = letter_heights(_without(look, _rulings(_ink(look), _em(look))))

@@ -13,7 +13,7 @@ from extractors.boxes import Boxes
 from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
 from extractors.fields import BOXED, BoxReader, Found, find_fields, no_boxes
-from extractors.images import CleanPage, Gray, upright
+from extractors.images import FEWEST_LETTERS, CleanPage, Gray, Orientation, upright
 from extractors.ocr import peek_at
 from extractors.readers import Reader, ValueText, make_reader
 from extractors.rows import page_to_rows, text_height
@@ -34,11 +34,14 @@ WHOLE = 2.0  # beyond the page's foot
 WHOSE = frozenset({"patient.name", "patient.id", "encounter.number"})  # without one the guard cannot place a page
 MAYBE_BY_HAND = 0.2  # probability; at 0.5 a third of neat handwriting passes for print
 RUNNING_TEXT = ("text", "long_text")
+TRUSTED = 0.5  # of a word on a pale page
 MEANING_IN_DOUBT = 0.5  # two readings differ in a number, a side, a negation, a stage
 
 
-def read_born_digital(page_id: str, data: bytes, media_type: MediaType, number: int) -> PageReading | None:
-    """The page by its PDF's own text layer, or None when it has no trustworthy one."""
+def read_born_digital(
+    page_id: str, data: bytes, media_type: MediaType, number: int, ruled_type: str = ""
+) -> PageReading | None:
+    """The page by its PDF's own text layer, or None when it has no trustworthy one. `ruled_type`: see `read_image`."""
     if media_type is not MediaType.PDF:
         return None
     started = time.process_time()
@@ -46,18 +49,27 @@ def read_born_digital(page_id: str, data: bytes, media_type: MediaType, number: 
     if layer is None:
         return None
     image, text = layer
-    kind = classify(page_to_rows(text), image.height_px, document_types())
+    kind = _as_ruled(classify(page_to_rows(text), image.height_px, document_types()), ruled_type)
     em = text_height(text)
     found = _found(text, kind, em, (), nothing_there)
     readings = [_field_reading(one, em, image, text.engine, ValueText(one.raw, one.confidence)) for one in found]
     return _reading(image, text, kind, readings, started)
 
 
-def read_image(page_id: str, rgb: NDArray[Any], dpi: float, media_type: MediaType, reader_name: str) -> PageReading:
-    """The page by OCR. `rgb`: HxWx3 uint8 as it lies in the file.
+def read_image(
+    page_id: str,
+    rgb: NDArray[Any],
+    dpi: float,
+    media_type: MediaType,
+    reader_name: str,
+    ruled_type: str = "",
+    ruled_turn: int | None = None,
+) -> PageReading:
+    """The page by OCR. `rgb`: HxWx3 uint8 as it lies in the file. What a person said of it: `ruled_type`, the form;
+    `ruled_turn`, how it lies (see `PageImage.turn`); '' and None where nobody did.
 
-    UnreadableScan where it is but a few pixels wide or high. Cheap first: a blank page or a separator pays for no
-    reading, a page of an index-only form for its header only.
+    UnreadableScan where it is but a few pixels wide or high, or too pale to be read. Cheap first: a blank page or a
+    separator pays for no reading, a page of an index-only form for its header only.
     """
     started = time.process_time()
     if min(rgb.shape[:2]) < SMALLEST:
@@ -66,11 +78,13 @@ def read_image(page_id: str, rgb: NDArray[Any], dpi: float, media_type: MediaTyp
     film = media_type is MediaType.DICOM or films.is_film(rgb)
     look = SeparatorLook() if film else look_for_separator(rgb)
     paper = films.as_paper(rgb) if film else rgb
-    turn = None if look.code else (lambda page: 0) if film else reader.turn
+    turn = None if look.code else _turn(reader, 0 if film and ruled_turn is None else ruled_turn)
     clean = upright(page_id, paper, dpi, turn, reader.long_side)
     if look.code or (clean.image.blank and not film):
         return _reading(clean.image, *_nothing_to_read(clean.image, reader.name, look.code), [], started)
-    text, kind = _text(page_id, clean, reader, films.FILM if film else DOUBTFUL if look.doubt else "")
+    text, kind = _text(page_id, clean, reader, films.FILM if film else DOUBTFUL if look.doubt else "", ruled_type)
+    if clean.pale and not film and not _legible(text):
+        raise UnreadableScan("too_pale", f"{len(text.lines)} lines")
     return _reading(clean.image, text, kind, _read_fields(text, kind, clean, reader), started)
 
 
@@ -82,10 +96,27 @@ def _nothing_to_read(image: PageImage, engine: str, code: str) -> tuple[PageText
     return text, PageClass(SEPARATOR if code else BLANK, False, 100.0)
 
 
-def read_all(page_id: str, rgb: NDArray[Any], dpi: float, reader_name: str) -> PageText:
+def _turn(reader: Reader, known: int | None) -> Orientation:
+    """How a page lies: as it is known to, else as the reader finds it."""
+    return reader.turn if known is None else lambda _: known
+
+
+def _as_ruled(found: PageClass, ruled_type: str) -> PageClass:
+    """The form that a person named; her word is no title, so that the page may go on from the one before."""
+    return found if ruled_type in ("", found.document_type) else PageClass(ruled_type, False, 100.0)
+
+
+def _legible(text: PageText) -> bool:
+    """Whether most letters of a pale page were read with some trust."""
+    words = [word for line in text.lines for word in line.words]
+    letters = sum(len(word.text) for word in words)
+    return sum(len(word.text) for word in words if word.confidence >= TRUSTED) >= max(FEWEST_LETTERS, letters / 2)
+
+
+def read_all(page_id: str, rgb: NDArray[Any], dpi: float, reader_name: str, ruled_turn: int | None = None) -> PageText:
     """Every line of a page, whatever form it is."""
     reader = warm_reader(reader_name)
-    clean = upright(page_id, rgb, dpi, reader.turn, reader.long_side)
+    clean = upright(page_id, rgb, dpi, _turn(reader, ruled_turn), reader.long_side)
     return PageText(page_id=page_id, engine=reader.name, lines=reader.open(clean).lines(0.0, WHOLE))
 
 
@@ -95,19 +126,21 @@ def warm_reader(name: str) -> Reader:
     return make_reader(name)
 
 
-def _text(page_id: str, clean: CleanPage, reader: Reader, known_type: str) -> tuple[PageText, PageClass]:
+def _text(
+    page_id: str, clean: CleanPage, reader: Reader, known_type: str, ruled_type: str
+) -> tuple[PageText, PageClass]:
     """The header's lines, and the page's others unless the header says whose page of an index-only form it is."""
     types, height = document_types(), clean.image.height_px
     opened, fold = reader.open(clean), fold_of(clean.text)
     head = PageText(page_id=page_id, engine=reader.name, lines=opened.lines(0.0, HEADER), whole=False, fold=fold)
-    kind = classify(page_to_rows(head), height, types)
+    kind = _as_ruled(classify(page_to_rows(head), height, types), ruled_type)
     indexed = kind.titled and types[kind.document_type].index_only and not (known_type or fold)
     if indexed and _says_whose(head, kind, clean):
         return head, kind
     lines = (*head.lines, *opened.lines(HEADER, WHOLE))
-    text = PageText(page_id=page_id, engine=reader.name, lines=lines, fold=fold)
+    text = PageText(page_id=page_id, engine=reader.name, lines=lines, fold=fold, rulings=clean.rulings)
     known = PageClass(known_type, True, 100.0) if known_type else None
-    return text, known or classify(page_to_rows(text), height, types)
+    return text, _as_ruled(known or classify(page_to_rows(text), height, types), ruled_type)
 
 
 def _says_whose(head: PageText, kind: PageClass, clean: CleanPage) -> bool:

@@ -70,22 +70,28 @@ def _grid(rows: list[Row], spec: TableSpec, em: float, rulings: Rulings, peek: P
 
     Where the headings stand twice on their line, two tables lie side by side: the left one's rows come first.
     """
-    for index, row in enumerate(rows):
-        sides = [found for part in _sides(row, spec) if _makes_table(found := _headings(part, spec), spec)]
-        if not sides:
-            continue
-        end = _table_end(rows, index + 1, spec, em)
-        body, whole = rows[index + 1 : end], [_with_guessed(side, row, spec) for side in sides]
-        columns = _columns([heading for side in whole for heading in side], body, rulings, row)
-        lines: list[_Line] = []
-        for side in whole:
-            own, columns = columns[: len(side)], columns[len(side) :]
-            part = [r for r in (_between(r, own, side is whole[0], not columns) for r in body) if r]
-            lines += _lines(part, own, spec, em, peek)
-        return Table(
-            tuple(_grid_cells(lines, spec, {c.name: c.kind for side in whole for c, _, _ in side})), index, end
-        )
-    return None
+    index = heading_row(rows, spec)
+    if index is None:
+        return None
+    row, end = rows[index], _table_end(rows, index + 1, spec, em)
+    body, whole = rows[index + 1 : end], [_with_guessed(side, row, spec) for side in _tables_under(row, spec)]
+    columns = _columns([heading for side in whole for heading in side], body, rulings, row)
+    lines: list[_Line] = []
+    for side in whole:
+        own, columns = columns[: len(side)], columns[len(side) :]
+        part = [r for r in (_between(r, own, side is whole[0], not columns) for r in body) if r]
+        lines += _lines(part, own, spec, em, peek)
+    return Table(tuple(_grid_cells(lines, spec, {c.name: c.kind for side in whole for c, _, _ in side})), index, end)
+
+
+def heading_row(rows: list[Row], spec: TableSpec) -> int | None:
+    """Index of the first row that holds a table's headings, None where there is none or its rows are blocks."""
+    return next((i for i, row in enumerate(rows) if spec.style == "grid" and _tables_under(row, spec)), None)
+
+
+def _tables_under(row: Row, spec: TableSpec) -> list[list[Heading]]:
+    """The headings of each of the tables, side by side, that this row heads."""
+    return [found for part in _sides(row, spec) if _makes_table(found := _headings(part, spec), spec)]
 
 
 def _sides(row: Row, spec: TableSpec) -> list[Row]:
@@ -121,7 +127,7 @@ def _headings(row: Row, spec: TableSpec) -> list[Heading]:
     for first in range(len(words)):
         for last in range(first, min(first + 6, len(words))):
             text = "".join(words[first : last + 1])
-            if row.words[last].text.endswith(":") or (last > first and _apart(row.words[last - 1], row.words[last])):
+            if row.words[last].text.endswith(":") or (last > first and apart(row.words[last - 1], row.words[last])):
                 break
             for column in spec.columns:
                 for heading in column.headings:
@@ -150,7 +156,7 @@ def _with_guessed(headings: list[Heading], row: Row, spec: TableSpec) -> list[He
     return sorted(found, key=lambda h: h[1])
 
 
-def _apart(one: Word, other: Word) -> bool:
+def apart(one: Word, other: Word) -> bool:
     """Whether two neighbouring words stand in different columns."""
     return other.box.left - one.box.right > 1.1 * one.box.height
 

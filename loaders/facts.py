@@ -18,6 +18,7 @@ from records.errors import EmrConflict
 SHARED_TABLES: dict[str, Table] = {"patient": patient, "encounter": encounter}
 KEYS = {"patient": patient.c.patient_id, "encounter": encounter.c.encounter_id}
 UNDER_ENCOUNTER: tuple[Table, ...] = (document_reference, *OF_DOCUMENT.values())
+IDENTITY_VI = {"name": "họ tên", "birth_date": "ngày sinh", "sex": "giới tính", "national_id": "số định danh"}
 STAMP = {"updated_at": func.now()}
 SURER_FIRST = case({"two": 0, "one": 1}, value=provenance.c.checked, else_=2)
 
@@ -58,7 +59,8 @@ def _patient_of_stay(conn: Connection, document_id: str, context: LoadContext) -
     if is_provisional(context.patient_key) or persons.one_person(conn, standing, context.patient_key):
         return str(standing)
     raise EmrConflict(
-        f"Document {document_id} gives its stay another patient number than the EMR; compare the two files in review."
+        f"Document {document_id} gives its stay another patient number than the EMR; compare the two files in review.",
+        "Tờ này ghi mã người bệnh khác với mã mà bệnh án điện tử có cho đợt điều trị; hãy so hai hồ sơ.",
     )
 
 
@@ -121,7 +123,10 @@ def _refuse_two_people(table: str, found: dict[str, list[str]]) -> None:
     for column in IDENTITY[table]:
         values = found[column]
         if any(not _one_person(column, one, other) for one in values for other in values):
-            raise EmrConflict(f"Two documents give one {table} two values of {column}; compare their files in review.")
+            raise EmrConflict(
+                f"Two documents give one {table} two values of {column}; compare their files in review.",
+                f"Hai giấy của một người bệnh ghi {IDENTITY_VI[column]} khác nhau; hãy so hai hồ sơ.",
+            )
 
 
 def _one_person(column: str, one: str, other: str) -> bool:

@@ -82,6 +82,8 @@ class DocumentType(Frozen):
     """A kind of form. `titles`: anchors as printed, most telling first; `boilerplate`: labels that end a value.
 
     `yields`: its titles stand as labels on other forms too, so that any other title on the page comes first.
+    `told_as`: its name in the result file, whose names are agreed; '' where that is its id.
+    `may_be_anothers`: files keep it of relatives too, so that it stops no file and speaks for no other page.
     """
 
     id: str
@@ -96,6 +98,8 @@ class DocumentType(Frozen):
     expectations: tuple[str, ...] = ()
     index_only: bool = False
     yields: bool = False
+    may_be_anothers: bool = False
+    told_as: str = ""
 
     def field(self, name: str) -> FieldSpec | None:
         """The specification of a plain field, or None."""

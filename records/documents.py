@@ -5,6 +5,8 @@ from enum import StrEnum
 from records.base import Frozen
 from records.pages import PageBox, PageImage, PageText, Writing
 
+CONTINUED = "continued"  # the method of cells under headings of the page before: read once, by the page's lines
+
 
 class Document(Frozen):
     """The pages of one form. `document_id`: hash of its page ids; `file_id`: the patient file it belongs to."""
@@ -70,7 +72,8 @@ class Issue(Frozen):
 class JudgedValue(Frozen):
     """A value with its verdict, the rule that gave it, and the second witness that confirms it (empty: none).
 
-    `confidence`: estimated probability that the value is right, 0..1.
+    `confidence`: estimated probability that the value is right, 0..1. `reasons`: why an accepted value could be, by
+    name; `blockers`: all that keeps a value in review, the weightiest first.
     """
 
     value: FieldValue
@@ -78,6 +81,8 @@ class JudgedValue(Frozen):
     rule: str
     witness: str = ""
     confidence: float
+    reasons: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
 
 
 class ValidatedDocument(Frozen):

@@ -19,7 +19,11 @@ class DocumentTypeError(SohoaError):
 
 
 class EmrConflict(SohoaError):
-    """A row that the EMR would not take."""
+    """A row that the EMR would not take. `said_vi`: the same for an officer, '' where no screen says it."""
+
+    def __init__(self, message: str, said_vi: str = "") -> None:
+        super().__init__(message)
+        self.said_vi = said_vi
 
 
 class LostLease(SohoaError):

@@ -153,7 +153,8 @@ class PageText(Frozen):
     """The text of one page in reading order. `engine` names the reader; 'text_layer' is the PDF's own.
 
     `whole`: False where only its header was read, since nothing more is promised of such a page. `fold`: where the
-    sheet is folded between two pages side by side, in pixels from the left; 0 for a single page.
+    sheet is folded between two pages side by side, in pixels from the left; 0 for a single page. `rulings`: vertical
+    ones of the upright page.
     """
 
     page_id: str
@@ -161,6 +162,7 @@ class PageText(Frozen):
     lines: tuple[Line, ...]
     whole: bool = True
     fold: float = 0.0
+    rulings: Rulings = ()
 
     @property
     def text(self) -> str:

@@ -37,6 +37,10 @@ QUARANTINE: dict[str, Reason] = {
     "page_unreadable": Reason(
         "Không giải mã được trang này; hãy quét lại.", "This page could not be decoded; scan it again."
     ),
+    "too_pale": Reason(
+        "Trang quá mờ, không đọc được chữ; hãy quét lại với độ đậm cao hơn.",
+        "The page is too pale to be read; scan it again, darker.",
+    ),
     "reading_failed": Reason(
         "Không đọc được trang này trong giới hạn thời gian và bộ nhớ; chuyển IT kiểm tra.",
         "This page could not be read within its time and memory limits; ask IT to look at it.",

@@ -21,6 +21,7 @@ from extractors.documents import classify  # noqa: E402
 from extractors.rows import fold  # noqa: E402
 from loaders.targets import TARGETS  # noqa: E402
 from pipeline.document_types import PAIRS, check_document_types, new_document_type  # noqa: E402
+from pipeline.result import type_told  # noqa: E402
 from pipeline.settings import REPOSITORY  # noqa: E402
 from records import code_lists  # noqa: E402
 from records.document_types import FOLDER, document_types, shared_groups  # noqa: E402
@@ -281,15 +282,26 @@ def test_the_number_of_a_form_says_nothing_about_its_type(title, number, kind):
         ("PHIẾU THEO DÕI CHỨC NĂNG SỐNG", "vital_signs_chart"),
         ("PHIẾU THEO DÕI ĐIỀU TRỊ", "treatment_sheet"),
         ("PHIẾU THEO DÕI VÀ CHĂM SÓC", "nursing_sheet"),
-        ("PHIẾU THEO DÕI TRUYỀN DỊCH", "other"),
-        ("PHIẾU TRUYỀN MÁU", "other"),
+        ("PHIẾU THEO DÕI TRUYỀN DỊCH", "infusion_sheet"),
+        ("PHIẾU TRUYỀN MÁU", "transfusion_sheet"),
+        ("KHOA HUYẾT HỌC - TRUYỀN MÁU\nPHIẾU XÉT NGHIỆM HUYẾT HỌC", "lab_report"),
         ("PHIẾU CÔNG KHAI THUỐC", "other"),
-        ("BẢNG KIỂM AN TOÀN PHẪU THUẬT", "other"),
-        ("PHIẾU ĐIỆN TIM", "other"),
+        ("BẢNG KIỂM AN TOÀN PHẪU THUẬT", "surgical_safety_checklist"),
+        ("PHIẾU ĐIỆN TIM", "ecg_report"),
+        ("PHÒNG NỘI SOI\nPHIẾU NỘI SOI", "endoscopy_report"),
+        ("PHIẾU PHẪU THUẬT NỘI SOI", "surgery_report"),
+        ("PHÒNG NỘI SOI\nPHIẾU SIÊU ÂM", "imaging_report"),
     ],
 )
 def test_titles_of_one_paper_do_not_take_the_pages_of_another(art, kind):
     assert classify(sheet(art).rows, HEIGHT, TYPES).document_type == kind
+
+
+def test_only_papers_without_an_agreed_name_are_told_under_another():
+    told = {k for k, kind in TYPES.items() if kind.told_as}
+    papers = {"ecg_report", "endoscopy_report", "infusion_sheet", "surgical_safety_checklist", "transfusion_sheet"}
+    assert told == papers and {type_told(k) for k in papers} == {"other"}
+    assert [type_told(k) for k in ("lab_report", "blank", "")] == ["lab_report", "blank", ""]
 
 
 def test_a_photocopy_of_a_card_says_whose_it_is():

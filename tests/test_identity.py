@@ -48,6 +48,25 @@ def states(*pages, registry=None):
     return list(guard(given_pages, registry).values())
 
 
+# Photocopied identity cards.
+
+
+def test_a_relatives_identity_card_asks_and_does_not_stop_the_file():
+    relative = {NAME: "TRẦN VĂN NAM", BIRTH: "1988-02-11", "patient.national_id": "001088012345"}
+    given_pages = [page("a", CUC), page("b", relative, apart=True), page("c", {}), page("d", {NAME: CUC[NAME]})]
+    assert list(guard(given_pages).values()) == [CONFIRMED, UNKNOWN, UNKNOWN, CONFIRMED]
+    assert guard([page("a", CUC), page("b", relative)])["b"] is CONFLICT, "a clinical page stops it still"
+
+
+def test_identity_cards_do_not_tell_whose_a_file_is_and_confirm_no_clinical_page():
+    relative = {NAME: "TRẦN VĂN NAM", BIRTH: "1988-02-11"}
+    cards = [page(f"card{i}", relative, apart=True) for i in range(3)]
+    assert file_identity([*cards, page("a", CUC)], {})[NAME] == CUC[NAME]
+    assert guard([*cards, page("a", CUC)])["a"] is CONFIRMED
+    own = [page("card", {NAME: CUC[NAME]}, apart=True), page("a", {BIRTH: CUC[BIRTH]})]
+    assert guard(own)["a"] is UNKNOWN
+
+
 # One patient, read well and badly.
 
 

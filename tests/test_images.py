@@ -14,7 +14,6 @@ from builders import drawn, font, in_colour, page_image, turned_by  # noqa: E402
 
 from extractors import films  # noqa: E402
 from extractors.images import (  # noqa: E402
-    FEWEST_LETTERS,
     divide_background,
     fingerprint,
     flat_sheet,
@@ -195,7 +194,14 @@ def test_print_under_a_red_stamp_is_left_standing_and_the_stamp_is_gone():
 
 
 def blank(page):
-    return len(letter_heights(without_rulings(divide_background(page))[0])) < FEWEST_LETTERS
+    return upright("p", in_colour(page), 150, lambda _: 0).image.blank
+
+
+def shining_through(share, blur=2.2):
+    """A bare sheet with the print of its other side; `share`: of its darkness, `blur`: pixels, at 150 dpi."""
+    behind = cv2.GaussianBlur(255 - drawn(PRINT)[:, ::-1], (0, 0), blur) * share
+    grain = np.random.default_rng(3).normal(0, 2, behind.shape)
+    return (250 - behind + grain).clip(0, 255).astype(np.uint8)
 
 
 def test_white_paper_is_blank():
@@ -212,10 +218,39 @@ def test_noise_specks_and_scanner_edges_leave_a_page_blank():
     assert blank(page)
 
 
-def test_the_print_of_the_other_side_shining_through_leaves_a_page_blank():
-    through = np.ascontiguousarray(drawn(PRINT, grey=205)[:, ::-1])
-    assert blank(through)
+@pytest.mark.parametrize("share", [0.045, 0.1, 0.2])
+def test_the_print_of_the_other_side_shining_through_leaves_a_page_blank(share):
+    assert blank(shining_through(share))
     assert not blank(drawn(PRINT, grey=90))
+
+
+@pytest.mark.parametrize("lines", [PRINT, ["Tử vong lúc 5 giờ sáng"]], ids=["full", "one line"])
+@pytest.mark.parametrize("grey", [217, 230])
+def test_pale_print_is_no_blank_page_and_is_made_dark(lines, grey):
+    clean = upright("p", in_colour(drawn(lines, letters=30, grey=grey)), 150, lambda _: 0)
+    assert clean.pale and not clean.image.blank
+    assert len(letter_heights(clean.text)) > 12 and clean.text.min() < 30
+    dark = upright("p", in_colour(drawn(lines, letters=30, grey=20)), 150, lambda _: 0)
+    assert not dark.pale
+
+
+def test_pale_writing_on_dark_rulings_and_among_dust_is_seen():
+    page = drawn(PRINT[:3], grey=217).copy()
+    page[300:1600:70, 100:1140] = 0
+    chance = np.random.default_rng(7)
+    for x, y in zip(chance.integers(60, 1180, 300), chance.integers(60, 1690, 300), strict=True):
+        page[y : y + 2, x : x + 2] = 60
+    assert not blank(page)
+
+
+@pytest.mark.slow
+def test_no_sample_form_washed_out_to_15_percent_is_blank():
+    forms = sorted((Path(__file__).parents[1] / "sample_scans" / "forms").glob("*.[jpt][pni]*"))[::3]
+    for form in forms:
+        rgb = np.asarray(Image.open(form).convert("RGB"))
+        washed = (255 - 0.15 * (255 - rgb.astype(np.float32))).astype(np.uint8)
+        assert upright("p", washed, 150, lambda _: 0).pale, form.name
+    assert len(forms) > 8
 
 
 def test_empty_rulings_alone_leave_a_page_blank():

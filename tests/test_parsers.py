@@ -155,6 +155,13 @@ def test_a_printed_moment_is_read_back(moment, form):
     assert parse_moment(moment.strftime(form)) == moment
 
 
+@pytest.mark.parametrize("raw", ["06 giờ so ngày 03/06/2013", "giờ 50 ngày 03/06/2013", ": 50 03/06/2013"])
+def test_a_moment_that_lost_its_hour_or_its_minutes_is_refused(raw):
+    with pytest.raises(ValueError, match="giờ"):
+        parse_moment(raw)
+    assert parse_moment("6 giờ ngày 03/06/2013") == datetime(2013, 6, 3, 6)
+
+
 @given(day=DAYS)
 def test_a_day_reads_the_same_where_the_scan_shows_l_for_1_and_o_for_0(day):
     assert parse_date(day.strftime("ngày %d tháng %m năm %Y").replace("1", "l").replace("0", "O")) == day

@@ -1,6 +1,7 @@
 """Stages 2-5 of one page: which parts are read of which page, what is told of a value, and pages that are none."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,21 @@ def test_a_poor_page_is_data_and_no_exception(page):
 def test_a_page_of_a_few_pixels_is_put_aside_as_unreadable(height, width):
     with pytest.raises(UnreadableScan, match="page_unreadable"):
         read_image("p", in_colour(noise(height, width)), 150, MediaType.PNG, "neural")
+
+
+@pytest.mark.parametrize(("sure", "readable"), [(0.9, True), (0.3, False)])
+def test_a_pale_page_is_read_where_its_words_can_be_trusted_and_is_else_to_be_scanned_again(
+    monkeypatch, sure, readable
+):
+    reader = Watched("GIẤY RA VIỆN\nHọ và tên: LÊ THỊ CÚC")
+    reader.found = sheet("GIẤY RA VIỆN\nHọ và tên: LÊ THỊ CÚC", sure=sure).text.lines
+    monkeypatch.setattr(pages, "warm_reader", lambda name: reader)
+    monkeypatch.setattr(pages, "upright", lambda *given: replace(laid_out(*given), pale=True))
+    if readable:
+        assert raw(read_image("p", SHEET, 150, MediaType.PNG, "watched"))["patient.name"] == "LÊ THỊ CÚC"
+    else:
+        with pytest.raises(UnreadableScan, match="too_pale"):
+            read_image("p", SHEET, 150, MediaType.PNG, "watched")
 
 
 def test_a_page_of_600_dpi_is_read_as_one_of_150():

@@ -290,3 +290,19 @@ def test_the_story_of_a_file_tells_how_long_it_is_kept_and_what_it_lacks(conn, s
         assert "  kept as death until its end is known" in said
         assert any(line.startswith("  5 forms expected, missing: Phiếu khám bệnh vào viện, ") for line in said)
     assert not any("LIỄU" in line for line in said)
+
+
+def test_the_story_of_a_volume_tells_which_others_of_its_stay_are_there(conn, store, batch):
+    receipt = ledger.receive(conn, store, batch, "a.pdf", b"volume", (MediaType.PDF, 1))
+    row = {"batch_id": batch, "encounter_key": "DEMO|1"}
+    for number in (1, 3):
+        facts = {"volume": f"{number}/3"}
+        conn.execute(insert(tables.file).values(file_id=f"v{number}", label=f"{number}.pdf", facts=facts, **row))
+    other = row | {"encounter_key": "DEMO|2"}
+    conn.execute(insert(tables.file).values(file_id="w", label="w.pdf", facts={"volume": "2/2"}, **other))
+    document_row = {"document_id": "d", "document_type": "other", "edition": "", "page_ids": [], "revision": 1}
+    document_row |= {"verdict": "accept", "validated": {}, "batch_id": batch, "file_id": "v1"}
+    conn.execute(insert(tables.document).values(**document_row))
+    conn.execute(update(tables.page).where(tables.page.c.receipt_id == receipt.receipt_id).values(document_id="d"))
+    conn.commit()
+    assert "  volume 1/3, others of the stay: 3/3" in list(story("v1"))

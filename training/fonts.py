@@ -68,7 +68,7 @@ def load_faces() -> list[Face]:
 
 def _checked(row: dict[str, str]) -> Face:
     """The face of one row of the list; BadFace where it is not installed or lacks a letter."""
-    path = _system_file(row["file"]) if row["source"] == "debian" else _joined(row["file"])
+    path = _system_file(row["file"]) if row["source"] == "debian" else joined(row["file"])
     characters = signs_of(path)
     lacking = [character for character in CORE if character not in characters]
     if lacking:
@@ -104,7 +104,7 @@ def _system_file(name: str) -> Path:
     return _system_index()[name]
 
 
-def _joined(name: str) -> Path:
+def joined(name: str) -> Path:
     """'lora-400-italic' -> the TrueType file joined from the web subsets of that style."""
     target = JOINED / f"{name}.ttf"
     if target.exists():

@@ -16,6 +16,8 @@ _MONTH_YEAR = re.compile(r"t[hn]?[a-z]{1,3}[gqyn](?![a-z])|(?<![a-z])n[a-z]m(?![
 _NUMBER = re.compile(r"(?<![a-z])[0-9oq|!ilsbz]*[0-9][0-9oq|!ilsbz]*(?![a-z0-9])")
 _ONLY_LETTERS = re.compile(r"(?<![a-z0-9])[oil|]{1,2}(?=\s*[/:])")  # 'lO/09': no digit to hold on to
 
+_HALF_AN_HOUR = re.compile(r":\s*[a-z]|^\D*:")  # '06 giờ so ngày 3/6/2013', 'giờ 50 ngày 3/6/2013': one of two is lost
+
 
 class Number(NamedTuple):
     """Digits as read, and the marks (/ : @ for ngày, ~ for phút) between them and the number before."""
@@ -99,7 +101,7 @@ def _day_among(numbers: list[Number], text: str) -> tuple[date, list[int]]:
         year, month, day, rest = numbers[0], numbers[1], numbers[2], numbers[3:]
     else:
         raise ValueError("không đủ ngày, tháng, năm")
-    if len(rest) == 1 and "~" in text:
+    if len(rest) == 1 and ("~" in text or _HALF_AN_HOUR.search(text)):
         raise ValueError("có giờ nhưng không có phút")
     hours = [int(n.digits) for n in rest] if len(rest) >= 2 or ":" in text else []
     whole = _year(year.digits)

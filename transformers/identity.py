@@ -46,19 +46,24 @@ class PageIdentity(Frozen):
 
     `silent`: the page is no form's first and no identity field was found on it, so that nothing can speak against the
     pages before it. `follows`: the page before it in the scan is of the same file, nothing between them is missing.
+    `apart`: it may show a relative, so that it stops no file and speaks for no other page.
     """
 
     page_id: str
     evidence: dict[str, str]
     silent: bool
     follows: bool = True
+    apart: bool = False
 
 
-def page_identity(page_id: str, values: Sequence[FieldValue], titled: bool, follows: bool = True) -> PageIdentity:
+def page_identity(
+    page_id: str, values: Sequence[FieldValue], titled: bool, follows: bool = True, *, apart: bool = False
+) -> PageIdentity:
     """The evidence among a page's own values. `titled`: it bears a form's title, and so should say whose it is."""
     told = [v for v in values if v.field in EVIDENCE]
     evidence = {v.field: _as_written(v) for v in told if v.value and not v.problem}
-    return PageIdentity(page_id=page_id, evidence=evidence, silent=not told and not titled, follows=follows)
+    silent = not told and not titled
+    return PageIdentity(page_id=page_id, evidence=evidence, silent=silent, follows=follows, apart=apart)
 
 
 def _as_written(value: FieldValue) -> str:
@@ -78,6 +83,8 @@ def guard(
     before = IdentityState.UNKNOWN
     for page in pages:
         state = IdentityState.CONFIRMED if page.page_id in ruled else page_state(page.evidence, expected)
+        if state is IdentityState.CONFLICT and page.apart:
+            state = IdentityState.UNKNOWN
         if state is IdentityState.UNKNOWN and page.silent and page.follows and before in PLACED:
             state = IdentityState.INHERITED
         states[page.page_id] = before = state
@@ -91,7 +98,7 @@ def file_identity(pages: Sequence[PageIdentity], registry: Mapping[str, str]) ->
     """
     told: dict[str, str] = {}
     for field in EVIDENCE:
-        bearers = [p.evidence for p in pages if field in p.evidence]
+        bearers = [p.evidence for p in pages if field in p.evidence and not p.apart]
         nearest = max((_name(e, told) for e in bearers), default=0)
         seen = [e[field] for e in bearers if _name(e, told) == nearest]
         if registry.get(field):
