@@ -42,6 +42,7 @@ def environment(settings: Settings, port: int = PORT) -> dict[str, str]:
     sections = {
         "CORE": {
             "DAGS_FOLDER": str(REPOSITORY / "dags"),
+            "PLUGINS_FOLDER": str(REPOSITORY / "dags" / "plugins"),
             "LOAD_EXAMPLES": "False",
             "EXECUTOR": "LocalExecutor",
             "EXECUTION_API_SERVER_URL": f"{url}/execution/",

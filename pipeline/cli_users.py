@@ -10,6 +10,7 @@ from pipeline.cli_common import Json, day, out, print_rows, ready_engine
 
 user_app = typer.Typer(help="Accounts and roles of the review workbench.", no_args_is_help=True)
 User = Annotated[str, typer.Argument(help="User name: a-z, 0-9, dot, dash and underscore.")]
+SUBJECT = "Who it is in the hospital's directory: the claim sub, or name: and the user name there."
 FromInput = Annotated[bool, typer.Option("--password-stdin", help="Take the password from standard input, not asked.")]
 
 
@@ -19,16 +20,27 @@ def user_add(
     name: Annotated[str, typer.Option(help="The person's name, as the screens show it.")],
     role: Annotated[str, typer.Option(help="operator, officer, senior, auditor, it or manager.")],
     until: Annotated[str, typer.Option(help="The account's last day, as 2026-12-31.")] = "",
+    subject: Annotated[str, typer.Option(help=SUBJECT)] = "",
     password_stdin: FromInput = False,
 ) -> None:
-    """Enter an account; the password is asked for."""
+    """Enter an account; a temporary password is asked for, but not with --subject."""
     from review import accounts
 
     ends_on = day(until) if until else None
-    password = _password(password_stdin)
+    password = None if subject and not password_stdin else _password(password_stdin)
     with ready_engine().begin() as conn:
-        accounts.add(conn, _who(), user, name, role, password, ends_on)
+        accounts.add(conn, _who(), user, name, role, password, ends_on, subject=subject or None, temporary=True)
     out.print(f"User {user} may sign in as {role}.", highlight=False, markup=False)
+
+
+@user_app.command("link")
+def user_link(user: User, subject: Annotated[str, typer.Argument(help=SUBJECT)]) -> None:
+    """Let an account that stands sign in at the hospital's directory too."""
+    from review import accounts
+
+    with ready_engine().begin() as conn:
+        accounts.link(conn, _who(), user, subject)
+    out.print(f"User {user} may sign in at the hospital's directory.", highlight=False, markup=False)
 
 
 @user_app.command("disable")
@@ -43,7 +55,7 @@ def user_disable(user: User) -> None:
 
 @user_app.command("password")
 def user_password(user: User, password_stdin: FromInput = False) -> None:
-    """Give an account a new password, which also unlocks it and ends its sessions."""
+    """Give an account a temporary password, which also unlocks it and ends its sessions."""
     from review import accounts
 
     password = _password(password_stdin)

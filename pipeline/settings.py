@@ -19,6 +19,7 @@ class Settings(BaseSettings):
     `database_url` empty: the embedded PostgreSQL in `home`/pg. `page_seconds`, `page_memory_mb`: what one page may
     cost a worker before it is put aside. `review_idle_minutes`, `review_session_hours`: how long somebody stays signed
     in to the workbench without doing anything, and at all. `review_cache_mb`: pictures of pages that it remembers.
+    `oidc_issuer`, `oidc_client_id`, `oidc_client_secret`: the hospital's directory, where its people may sign in.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="SOHOA_", extra="ignore", env_ignore_empty=True)
@@ -35,10 +36,14 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(default=1000, ge=1, le=2000)
     page_seconds: int = Field(default=120, ge=1)
     page_memory_mb: int = Field(default=3000, ge=256)
+    review_host: str = "127.0.0.1"
     review_port: int = Field(default=8090, ge=1024, le=65535)
     review_idle_minutes: int = Field(default=30, ge=1, le=240)
     review_session_hours: int = Field(default=12, ge=1, le=24)
     review_cache_mb: int = Field(default=256, ge=1)
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = Field(default="", repr=False)
 
     @classmethod
     def settings_customise_sources(

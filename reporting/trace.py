@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, text
+from sqlalchemy import Connection, RowMapping, or_, select, text
 
 from pipeline.database import engine
 from pipeline.settings import settings
@@ -86,3 +86,12 @@ def _file_lines(conn: Connection, document_ids: set[str | None]) -> Iterator[str
         if forms.get("expected"):
             lacking = ", ".join(forms["missing"]) or "none"
             yield f"  {len(forms['expected'])} forms expected, missing: {lacking}"
+        if volume := row["facts"].get("volume"):
+            yield f"  volume {volume}, others of the stay: {_other_volumes(conn, row) or 'none'}"
+
+
+def _other_volumes(conn: Connection, row: RowMapping) -> str:
+    """The volumes of a file's stay but itself, as they name themselves."""
+    query = select(file.c.facts["volume"].astext).where(file.c.encounter_key == row["encounter_key"])
+    told = conn.scalars(query.where(file.c.file_id != row["file_id"])).all()
+    return ", ".join(sorted(volume for volume in told if volume))

@@ -16,11 +16,12 @@ from review import sessions
 from review.policy import Role
 from review.tables import account
 
-MIN_PASSWORD, MAX_PASSWORD = 10, 200
+MIN_PASSWORD, MAX_PASSWORD = 12, 200
 MAX_FAILURES = 5
 LOCKED_FOR = text("now() + interval '15 minutes'")
 NOBODY = "nobody"  # Who acted, for the audit trail, where a password was wrong.
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
+BY_NAME = "name:"  # How a subject begins that is the directory's user name, until the person signs in first.
 
 
 class Refusal(StrEnum):
@@ -28,6 +29,16 @@ class Refusal(StrEnum):
 
     FAILED = "failed"
     LOCKED = "locked"
+    UNKNOWN = "unknown"
+
+
+class Fault(StrEnum):
+    """Why a new password of one's own was not taken."""
+
+    DIFFERENT = "different"
+    LENGTH = "length"
+    NAME = "name"
+    SAME = "same"
 
 
 def check_password(conn: Connection, account_id: str, password: str) -> Refusal | None:
@@ -36,23 +47,62 @@ def check_password(conn: Connection, account_id: str, password: str) -> Refusal 
     After MAX_FAILURES wrong ones in a row nothing is tried for 15 minutes. An account that does not exist, is disabled
     or over takes as long and gets the same answer as a wrong password.
     """
-    row = _locked_row(conn, account_id)
-    if row is not None and row["locked"]:
-        return Refusal.LOCKED
-    right = _matches(row["password_hash"] if row is not None and row["usable"] else None, password)
-    if row is None or not row["usable"]:
-        return Refusal.FAILED
-    if not right:
-        return _failure(conn, row)
-    conn.execute(_of(account_id).values(failures=0, locked_until=None))
-    audit.record(conn, account_id, "sign_in", f"account:{account_id}")
-    return None
+    refusal = _checked(conn, account_id, password)
+    if refusal is None:
+        audit.record(conn, account_id, "sign_in", f"account:{account_id}")
+    return refusal
+
+
+def of_directory(conn: Connection, subject: str, username: str) -> str | None:
+    """The account that IT linked to this person of the hospital's directory, None where none may be used.
+
+    One linked by user name is bound to the subject now: the name may be another's one day.
+    """
+    own = account.c.subject.in_((subject, f"{BY_NAME}{username}")) & sessions.usable()
+    found = conn.execute(select(account.c.account_id, account.c.subject).where(own).with_for_update()).all()
+    linked = next((row for row in found if row.subject == subject), next(iter(found), None))
+    if linked is None or subject.startswith(BY_NAME):
+        return None
+    if linked.subject != subject:
+        link(conn, linked.account_id, linked.account_id, subject)
+    audit.record(conn, linked.account_id, "sign_in:directory", f"account:{linked.account_id}")
+    return str(linked.account_id)
+
+
+def change_password(conn: Connection, account_id: str, old: str, new: str, again: str) -> Fault | Refusal | None:
+    """Give oneself a new password, which ends all sessions of the account; None when done.
+
+    A wrong old one counts as at the sign-in form: commit whatever comes out.
+    """
+    fault = password_fault(account_id, old, new, again) or _checked(conn, account_id, old)
+    if fault is None:
+        conn.execute(_of(account_id).values(password_hash=_hashed(new), must_change=False))
+        sessions.end_all(conn, account_id)
+        audit.record(conn, account_id, "account:own_password", f"account:{account_id}")
+    return fault
+
+
+def password_fault(account_id: str, old: str, new: str, again: str) -> Fault | None:
+    """What is wrong with a new password, whatever the old one is."""
+    typed = _normal(new)
+    if typed != _normal(again):
+        return Fault.DIFFERENT
+    if not MIN_PASSWORD <= len(typed) <= MAX_PASSWORD:
+        return Fault.LENGTH
+    if typed.strip().lower() == account_id:
+        return Fault.NAME
+    return Fault.SAME if typed == _normal(old) else None
 
 
 def add(
-    conn: Connection, by: str, account_id: str, name: str, role: str, password: str, ends_on: date | None = None
-) -> None:
-    """Enter an account; SohoaError when its name is taken or cannot be used, the role is none, the password short."""
+    conn: Connection, by: str, account_id: str, name: str, role: str, password: str | None,
+    ends_on: date | None = None, *, subject: str | None = None, temporary: bool = False,
+) -> None:  # fmt: skip
+    """Enter an account; SohoaError when its name is taken or cannot be used, the role is none, the password short.
+
+    `password` None: the account signs in at the hospital's directory alone; `subject`: who it is there, or BY_NAME and
+    the user name; `temporary`: the password must be changed at the first sign-in.
+    """
     if role not in frozenset(Role):
         raise SohoaError(f"'{role}' is no role; use one of {', '.join(Role)}.")
     if not NAME.fullmatch(account_id):
@@ -61,10 +111,24 @@ def add(
         raise SohoaError(f"The user '{account_id}' exists; change the password with: sohoa user password {account_id}")
     conn.execute(
         insert(account).values(
-            account_id=account_id, name=_normal(name), role=role, ends_on=ends_on, password_hash=_hashed(password)
+            account_id=account_id, name=_normal(name), role=role, ends_on=ends_on,
+            password_hash=_hashed(password) if password is not None else None,
+            must_change=temporary and password is not None,
         )
-    )
+    )  # fmt: skip
     audit.record(conn, by, "account:add", f"account:{account_id}", {"role": role, "ends_on": str(ends_on or "")})
+    if subject:
+        link(conn, by, account_id, subject)
+
+
+def link(conn: Connection, by: str, account_id: str, subject: str) -> None:
+    """Let a person of the hospital's directory sign in by this account; SohoaError when they have another."""
+    _must_exist(conn, account_id)
+    other = select(account.c.account_id).where(account.c.subject == subject, account.c.account_id != account_id)
+    if taken := conn.scalar(other):
+        raise SohoaError(f"The subject '{subject}' is linked to the user '{taken}' already.")
+    conn.execute(_of(account_id).values(subject=subject))
+    audit.record(conn, by, "account:link", f"account:{account_id}", {"subject": subject})
 
 
 def disable(conn: Connection, by: str, account_id: str) -> None:
@@ -76,9 +140,10 @@ def disable(conn: Connection, by: str, account_id: str) -> None:
 
 
 def set_password(conn: Connection, by: str, account_id: str, password: str) -> None:
-    """Give an account a new password, which unlocks it and ends its sessions."""
+    """Give an account a temporary password, which unlocks it, ends its sessions, and is changed at its sign-in."""
     _must_exist(conn, account_id)
-    conn.execute(_of(account_id).values(password_hash=_hashed(password), failures=0, locked_until=None))
+    changed = {"password_hash": _hashed(password), "must_change": True, "failures": 0, "locked_until": None}
+    conn.execute(_of(account_id).values(**changed))
     sessions.end_all(conn, account_id)
     audit.record(conn, by, "account:password", f"account:{account_id}")
 
@@ -101,6 +166,19 @@ _LOCKED = func.coalesce(account.c.locked_until > func.now(), False).label("locke
 _HASHER = PasswordHasher()
 _NO_PASSWORD = _HASHER.hash("")
 _HASHING = threading.Lock()  # Each hash takes 64 MiB: strangers at the sign-in form get one at a time.
+
+
+def _checked(conn: Connection, account_id: str, password: str) -> Refusal | None:
+    row = _locked_row(conn, account_id)
+    if row is not None and row["locked"]:
+        return Refusal.LOCKED
+    right = _matches(row["password_hash"] if row is not None and row["usable"] else None, password)
+    if row is None or not row["usable"]:
+        return Refusal.FAILED
+    if not right:
+        return _failure(conn, row)
+    conn.execute(_of(account_id).values(failures=0, locked_until=None))
+    return None
 
 
 def _locked_row(conn: Connection, account_id: str) -> RowMapping | None:

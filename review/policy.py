@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.routing import APIRoute
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+MUST_CHANGE = "account.must_change"  # why somebody is refused everything else; a key of texts.yaml
 RIGHT = "x-right"  # where a route's description (OpenAPI) says its right
 
 
@@ -23,15 +24,18 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What a route needs. OPEN: nothing, not even an account; SIGNED_IN: any account."""
+    """What a route needs. OPEN: nothing, not even an account; OWN_ACCOUNT: any account, even one whose password must be
+    changed first; SIGNED_IN: any other."""
 
     OPEN = "open"
+    OWN_ACCOUNT = "own_account"
     SIGNED_IN = "signed_in"
     REVIEW = "review"
     SEE_PAGES = "see_pages"
     PLACE_PAGES = "place_pages"
     SCAN = "scan"
     RELEASE = "release"
+    QUALITY = "quality"
     COUNTS = "counts"
     AUDIT = "audit"
     ACCOUNTS = "accounts"
@@ -40,12 +44,14 @@ class Right(StrEnum):
 _OFFICERS = frozenset({Role.OFFICER, Role.SENIOR})
 POLICY: dict[Right, frozenset[Role]] = {
     Right.OPEN: frozenset(Role),
+    Right.OWN_ACCOUNT: frozenset(Role),
     Right.SIGNED_IN: frozenset(Role),
     Right.REVIEW: _OFFICERS,
     Right.SEE_PAGES: _OFFICERS | {Role.AUDITOR},
     Right.PLACE_PAGES: _OFFICERS,
     Right.SCAN: frozenset({Role.OPERATOR, Role.SENIOR}),
     Right.RELEASE: frozenset({Role.SENIOR}),
+    Right.QUALITY: frozenset({Role.SENIOR, Role.AUDITOR, Role.MANAGER}),
     Right.COUNTS: frozenset(Role),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.SENIOR}),
     Right.ACCOUNTS: frozenset({Role.IT}),
@@ -95,6 +101,8 @@ def _needs(right: Right) -> Callable[[Request], None]:
             return
         if who is None:
             raise HTTPException(401)
+        if who.must_change and right is not Right.OWN_ACCOUNT:
+            raise HTTPException(403, MUST_CHANGE)
         if not may(who.role, right):
             raise HTTPException(403)
 

@@ -17,13 +17,16 @@ TODAY = text("(now() AT TIME ZONE 'Asia/Ho_Chi_Minh')::date")
 
 @dataclass(frozen=True)
 class Account:
-    """Who is signed in, for the time of one request. `csrf`: what this session's forms must carry."""
+    """Who is signed in, for the time of one request. `csrf`: what this session's forms must carry; `must_change`: the
+    password is one that somebody else set; `local`: there is a password, not only the hospital's directory."""
 
     account_id: str
     name: str
     role: str
     language: str
     csrf: str
+    must_change: bool = False
+    local: bool = True
 
 
 def start(conn: Connection, account_id: str, hours: int) -> str:
@@ -45,7 +48,8 @@ def find(conn: Connection, token: str, idle_minutes: int, *, touch: bool = True)
     row = conn.execute(
         select(
             account.c.account_id, account.c.name, account.c.role, account.c.language, session.c.csrf, session.c.seen_at,
-            (session.c.seen_at < func.now() - literal(TOUCH)).label("stale"),
+            (session.c.seen_at < func.now() - literal(TOUCH)).label("stale"), account.c.must_change,
+            account.c.password_hash.is_not(None).label("local"),
         )
         .join(account)
         .where(
@@ -57,7 +61,9 @@ def find(conn: Connection, token: str, idle_minutes: int, *, touch: bool = True)
         return None
     if touch and row.stale:
         conn.execute(update(session).where(session.c.session_hash == key).values(seen_at=func.now()))
-    return Account(row.account_id, row.name, row.role, row.language, row.csrf)
+    return Account(
+        row.account_id, row.name, row.role, row.language, row.csrf, must_change=row.must_change, local=row.local
+    )
 
 
 def end(conn: Connection, token: str) -> None:

@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline import airflow
+from pipeline.settings import Settings
+from review.app import assets_folder
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
 AIRFLOW = [name for name in SERVICES if name.startswith("airflow-")]
 
 
-def test_postgresql_a_set_up_and_the_four_processes_of_airflow_are_there():
+def test_postgresql_a_set_up_airflows_four_processes_the_poller_and_the_workbench_are_there():
     assert sorted(SERVICES) == [
-        "airflow-api-server", "airflow-dag-processor", "airflow-scheduler", "airflow-triggerer", "postgres", "setup",
+        "airflow-api-server", "airflow-dag-processor", "airflow-scheduler", "airflow-triggerer", "outbox", "postgres",
+        "setup", "workbench",
     ]  # fmt: skip
 
 
@@ -38,23 +43,49 @@ def test_secrets_come_from_an_env_file_that_is_not_in_the_repository():
     assert not any(re.search("PASSWORD|SECRET|KEY", text) for text in plain)
 
 
-def test_all_but_the_set_up_say_whether_they_are_healthy():
-    assert [name for name, service in SERVICES.items() if "healthcheck" not in service] == ["setup"]
+def test_all_that_somebody_waits_for_say_whether_they_are_healthy():
+    assert [name for name, service in SERVICES.items() if "healthcheck" not in service] == ["setup", "outbox"]
 
 
-def test_airflow_starts_after_the_set_up_on_the_shared_home():
-    for name in AIRFLOW:
+def test_every_process_starts_after_the_set_up_on_the_shared_home():
+    for name in (*AIRFLOW, "outbox", "workbench"):
         assert SERVICES[name]["depends_on"]["setup"] == {"condition": "service_completed_successfully"}
         assert "home:/var/lib/sohoa" in SERVICES[name]["volumes"]
 
 
 @pytest.mark.parametrize("name", AIRFLOW)
 def test_the_command_is_the_one_that_serve_starts(name):
-    from pipeline import airflow
-
     command = SERVICES[name]["command"]
     assert command[:3] == ["python", "-m", "pipeline.airflow"]
     assert command[3:] == airflow.PROCESSES[name.removeprefix("airflow-")][3:]
+
+
+def test_the_workbench_and_the_poller_are_those_that_serve_starts():
+    assert SERVICES["workbench"]["command"][1:] == airflow.WORKBENCH[1:]
+    assert SERVICES["outbox"]["command"][1:] == airflow.PROCESSES["outbox"][1:]
+    assert SERVICES["outbox"]["environment"]["AIRFLOW__API__BASE_URL"] == "http://airflow-api-server:8080"
+
+
+def test_the_workbench_listens_where_its_port_and_its_health_check_lead(monkeypatch, tmp_path):
+    service, own = SERVICES["workbench"], SERVICES["workbench"]["environment"]
+    monkeypatch.setenv("SOHOA_HOME", str(tmp_path))
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    chosen = Settings()
+    assert chosen.review_host == "0.0.0.0"
+    assert service["ports"] == [f"127.0.0.1:{chosen.review_port}:{chosen.review_port}"]
+    assert f"http://127.0.0.1:{chosen.review_port}/login" in service["healthcheck"]["test"][-1]
+
+
+def test_natively_the_workbench_listens_on_this_machine_alone():
+    assert Settings.model_fields["review_host"].default == "127.0.0.1"
+
+
+def test_the_scripts_that_the_image_holds_are_where_the_workbench_looks():
+    dockerfile = (REPOSITORY / "deploy/Dockerfile").read_text(encoding="utf-8")
+    assert "SOHOA_HOME=/opt review/assets/install.sh" in dockerfile and "ENV SOHOA_HOME=/var/lib/sohoa" in dockerfile
+    assert "ln -sfn /opt/assets /var/lib/sohoa/assets" in SERVICES["setup"]["command"][-1]
+    assert assets_folder(Settings(home=Path("/var/lib/sohoa"))) == Path("/var/lib/sohoa/assets/node_modules")
 
 
 def test_the_image_installs_what_run_installs():

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from pipeline import audit, cli, database
 from records.errors import SohoaError
 from review import accounts, sessions
-from review.accounts import Refusal
+from review.accounts import Fault, Refusal
 
 PASSWORD = "Mật khẩu rất dài 1"
 
@@ -123,8 +123,8 @@ def test_a_new_password_unlocks_and_ends_the_sessions(as_review, lan):
         ("lan", "officer", PASSWORD, "exists"),
         ("Lan Anh", "officer", PASSWORD, "cannot be a user name"),
         ("mai", "chief", PASSWORD, "is no role"),
-        ("mai", "officer", "9 letters", "10 to 200"),
-        ("mai", "officer", "x" * 201, "10 to 200"),
+        ("mai", "officer", "11 letters.", "12 to 200"),
+        ("mai", "officer", "x" * 201, "12 to 200"),
     ],
 )
 def test_what_cannot_be_an_account_is_refused_in_words(as_review, lan, name, role, password, said):
@@ -178,6 +178,76 @@ def test_what_is_done_to_accounts_stands_in_the_audit_trail(clean, as_review, la
     assert audit.verify(as_review) == []
 
 
+OWN = "mật khẩu của riêng tôi"
+
+
+def must_change(conn):
+    return conn.scalar(text("SELECT must_change FROM review.account"))
+
+
+def test_a_password_that_somebody_else_set_must_be_changed_and_ones_own_need_not(as_review, lan):
+    accounts.set_password(as_review, "it", lan, "another password")
+    assert must_change(as_review)
+    assert sessions.find(as_review, sessions.start(as_review, lan, 12), 30).must_change
+    assert accounts.change_password(as_review, lan, "another password", OWN, OWN) is None
+    assert not must_change(as_review) and accounts.check_password(as_review, lan, OWN) is None
+    assert accounts.check_password(as_review, lan, "another password") is Refusal.FAILED
+
+
+def test_ones_own_new_password_ends_every_session_and_is_told_to_the_audit_trail(clean, as_review, lan):
+    tokens = [sessions.start(as_review, lan, 12) for _ in range(2)]
+    accounts.change_password(as_review, lan, PASSWORD, OWN, OWN)
+    assert [sessions.find(as_review, token, 30) for token in tokens] == [None, None]
+    acts = as_review.execute(text("SELECT actor, action, detail::text FROM audit.event ORDER BY event_id")).all()
+    assert tuple(acts[-1])[:2] == (lan, "account:own_password") and not any(OWN in act.detail for act in acts)
+
+
+@pytest.mark.parametrize(
+    "old, new, again, why",
+    [
+        ("not this one", OWN, OWN, Refusal.FAILED),
+        (PASSWORD, OWN, OWN + "!", Fault.DIFFERENT),
+        (PASSWORD, "11 letters.", "11 letters.", Fault.LENGTH),
+        (PASSWORD, "x" * 201, "x" * 201, Fault.LENGTH),
+        (PASSWORD, " Lan-nguyen-thi", " Lan-nguyen-thi", Fault.NAME),
+        (PASSWORD, unicodedata.normalize("NFD", PASSWORD), PASSWORD, Fault.SAME),
+    ],
+)
+def test_a_new_password_that_breaks_a_rule_changes_nothing(as_review, old, new, again, why):
+    accounts.add(as_review, "test", "lan-nguyen-thi", "Lan", "officer", PASSWORD)
+    token = sessions.start(as_review, "lan-nguyen-thi", 12)
+    assert accounts.change_password(as_review, "lan-nguyen-thi", old, new, again) is why
+    assert accounts.check_password(as_review, "lan-nguyen-thi", PASSWORD) is None
+    assert sessions.find(as_review, token, 30)
+
+
+def test_guessing_the_old_password_locks_as_at_the_sign_in_form(as_review, lan):
+    told = [accounts.change_password(as_review, lan, "not this one", OWN, OWN) for _ in range(5)]
+    assert told == [Refusal.FAILED] * 4 + [Refusal.LOCKED]
+    assert accounts.change_password(as_review, lan, PASSWORD, OWN, OWN) is Refusal.LOCKED
+
+
+def test_a_person_of_the_directory_is_found_by_subject_and_by_user_name_once(as_review, lan):
+    accounts.link(as_review, "it", lan, "name:lan.nt")
+    assert accounts.of_directory(as_review, "8c1f", "mai.tt") is None
+    assert accounts.of_directory(as_review, "8c1f", "lan.nt") == lan
+    assert accounts.of_directory(as_review, "8c1f", "renamed") == lan
+    assert accounts.of_directory(as_review, "77aa", "lan.nt") is None
+    assert accounts.of_directory(as_review, "name:lan.nt", "") is None
+
+
+def test_two_accounts_cannot_be_one_person(as_review, lan):
+    accounts.add(as_review, "it", "mai", "Mai", "officer", None, subject="8c1f")
+    with pytest.raises(SohoaError, match="linked to the user 'mai' already"):
+        accounts.link(as_review, "it", lan, "8c1f")
+
+
+def test_an_account_of_the_directory_alone_opens_to_no_password(as_review):
+    accounts.add(as_review, "it", "mai", "Mai", "officer", None, subject="8c1f", temporary=True)
+    assert not must_change(as_review)
+    assert {accounts.check_password(as_review, "mai", typed) for typed in ("", "None", PASSWORD)} == {Refusal.FAILED}
+
+
 @pytest.fixture
 def sohoa(clean, monkeypatch, capsys):
     """Call the command line with lines on standard input: (exit code, standard output, standard error)."""
@@ -199,6 +269,7 @@ def test_it_staff_enter_list_and_disable_accounts_by_command(sohoa, clean):
     assert sohoa(*add, "--password-stdin", typed=PASSWORD + "\n")[0] == 0
     with clean.begin() as conn:
         assert accounts.check_password(conn, "thanh-tra", PASSWORD) is None
+        assert must_change(conn)
     assert sohoa("user", "password", "thanh-tra", "--password-stdin", typed="another password\n")[0] == 0
     assert sohoa("user", "disable", "thanh-tra")[0] == 0
     code, said, _ = sohoa("user", "list", "--json")
@@ -217,4 +288,13 @@ def test_a_password_is_never_an_argument(sohoa):
 
 def test_a_short_password_is_refused_in_one_sentence(sohoa):
     code, _, said = sohoa("user", "add", "mai", "--name", "Mai", "--role", "it", "--password-stdin", typed="short\n")
-    assert code == 2 and " ".join(said.split()) == "sohoa: The password must have 10 to 200 characters."
+    assert code == 2 and " ".join(said.split()) == "sohoa: The password must have 12 to 200 characters."
+
+
+def test_an_account_of_the_directory_is_entered_without_a_password_and_others_are_linked(sohoa, clean):
+    add = ("user", "add", "--role", "officer", "--name")
+    assert sohoa(*add, "Mai", "mai", "--subject", "8c1f")[0] == 0
+    assert sohoa(*add, "Lan", "lan", "--password-stdin", typed=PASSWORD + "\n")[0] == 0
+    assert sohoa("user", "link", "lan", "name:lan.nt")[0] == 0
+    with clean.begin() as conn:
+        assert accounts.of_directory(conn, "8c1f", "") == "mai" and accounts.of_directory(conn, "77", "lan.nt") == "lan"
