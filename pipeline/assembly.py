@@ -9,15 +9,19 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.grouping import FilePage, group_pages, group_type, missing_pages
+from extractors.continued import continued_rows
+from extractors.volumes import printed_volume
+from pipeline.grouping import FilePage, group_pages, group_type, misplaced_pages, missing_pages
 from records.base import Frozen
 from records.document_types import DocumentType
 from records.documents import Document, FieldReading, FieldValue, Issue, ValidatedDocument, Verdict
 from transformers.identity import PLACED, IdentityState, PageIdentity, file_identity, guard, page_identity
 from transformers.values import readings_to_values
 from validation.checks import as_written
-from validation.verdicts import THRESHOLDS, validate
+from validation.contract import UNPROVEN, Contract
+from validation.verdicts import validate
 
+VOLUME, COVERS = "volume", 3  # the fact of a file that its first pages tell
 FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
 COMPARE = "Hãy so với ảnh trang và bìa hồ sơ rồi chuyển trang hoặc xác nhận."
 CALLED = {  # identity field -> what an officer calls it
@@ -55,18 +59,21 @@ def assemble_file(
     types: Mapping[str, DocumentType],
     registry: Mapping[str, str],
     icd10_path: Path | None = None,
-    thresholds: Mapping[str, float] = THRESHOLDS,
+    contract: Contract = UNPROVEN,
     ruled: Collection[str] = (),
+    decided: Mapping[str, str] | None = None,
 ) -> AssembledFile:
     """Documents of one file with their verdicts. `registry`: field -> what the hospital's list says of this file;
-    `ruled`: pages of which an officer has said that they are this file's."""
+    `ruled`: pages of which an officer has said that they are this file's; `decided`: field -> what officers have
+    decided of the file, not among the facts that it gives back."""
     whose = [_identity_of(p, types) for p in pages]
     identity = guard(whose, registry, ruled)
     placed = {p for p, state in identity.items() if state in PLACED}
     ours = {p for p, state in identity.items() if state is not IdentityState.CONFLICT}
     groups = group_pages(pages, ours)
     values = {group[0].page_id: document_values(group, types) for group in groups}
-    told: dict[str, str] = {}
+    decided = decided or {}
+    told = dict(decided)
     documents = []
     for group in groups:
         kind = types[group_type(group)]
@@ -74,35 +81,47 @@ def assemble_file(
         witnesses = witnesses_of(kind, {p.page_id for p in group}, values, placed, registry)
         document = _document(file_id, group, kind, own)
         settled = told if group[0].page_id in ours else {}
-        judged = validate(document, own, kind, witnesses, thresholds, settled=settled, icd10_path=icd10_path)
+        images = {p.page_id: p.reading.image for p in group}
+        judged = validate(
+            document, own, kind, witnesses, contract, settled=settled, images=images, icd10_path=icd10_path
+        )
         judged = judged if group[0].page_id in ours else _stopped(judged)
         documents.append(judged)
         if group[0].page_id in placed:
             told |= {f: v for f, v in _accepted_facts(judged, kind).items() if f not in told}
     expected = file_identity(whose, registry)
     issues = {p.page_id: asked for p in whose if (asked := _identity_issues(p, expected, identity[p.page_id]))}
-    lacking = missing_pages(groups)
-    issues |= {p: issues.get(p, ()) + more for p, more in lacking.items()}
+    for more in (missing_pages(groups), misplaced_pages(groups)):
+        issues |= {p: issues.get(p, ()) + asked for p, asked in more.items()}
     held = IdentityState.CONFLICT in identity.values()
-    facts = told | {f: registry[f] for f in registry if f in ("patient.id", "encounter.number")}
+    facts = {f: v for f, v in told.items() if f not in decided}
+    facts |= {f: registry[f] for f in registry if f in ("patient.id", "encounter.number")} | _volume(pages)
     return AssembledFile(
         file_id=file_id, documents=tuple(documents), identity=identity, facts=facts, held=held, page_issues=issues
     )
 
 
+def _volume(pages: Sequence[FilePage]) -> dict[str, str]:
+    """Which volume of its stay the file is, such as '1/2', where one of its first pages says so."""
+    told = (printed_volume(p.reading.text) for p in pages[:COVERS])
+    return next(({VOLUME: str(volume)} for volume in told if volume), {})
+
+
 def _identity_of(page: FilePage, types: Mapping[str, DocumentType]) -> PageIdentity:
     """What this page alone says of its patient, whatever document it is put into."""
-    values = readings_to_values(page.reading.readings, types[page.reading.document_type])
-    return page_identity(page.page_id, values, page.reading.titled, page.follows)
+    kind = types[page.reading.document_type]
+    values = readings_to_values(page.reading.readings, kind)
+    return page_identity(page.page_id, values, page.reading.titled, page.follows, apart=kind.may_be_anothers)
 
 
 def document_values(group: Sequence[FilePage], types: Mapping[str, DocumentType]) -> tuple[FieldValue, ...]:
     """Values of a document: a field once, where it is read first; rows of later pages numbered on."""
     kind = types[group_type(group)]
+    more = continued_rows([page.reading for page in group], kind)
     readings: dict[str, FieldReading] = {}
     for page in group:
         rows = _row_counts(readings)
-        for reading in page.reading.readings:
+        for reading in (*page.reading.readings, *more.get(page.reading.image.page_id, ())):
             field = _renumbered(reading.field, rows)
             readings.setdefault(field, reading.model_copy(update={"field": field}))
     return readings_to_values(tuple(readings.values()), kind)
@@ -148,10 +167,10 @@ def _accepted_facts(judged: ValidatedDocument, kind: DocumentType) -> dict[str, 
 
 def _stopped(judged: ValidatedDocument) -> ValidatedDocument:
     """A document of a page that seems to be another patient's: nothing of it is accepted."""
+    rule = f"check:{FOREIGN}"
+    foreign = {"verdict": Verdict.REVIEW, "rule": rule, "reasons": (), "blockers": (rule,)}
     values = tuple(
-        v.model_copy(
-            update={"verdict": Verdict.REVIEW, "rule": f"check:{FOREIGN}", "confidence": round(v.confidence / 2, 3)}
-        )
+        v.model_copy(update=foreign | {"confidence": round(v.confidence / 2, 3)})
         if v.verdict in (Verdict.ACCEPT, Verdict.EVIDENCE)
         else v
         for v in judged.values
@@ -177,10 +196,10 @@ def _both_sides(evidence: Mapping[str, str], expected: Mapping[str, str]) -> str
     """'trang ghi họ tên “A”, số vào viện “1”; hồ sơ ghi họ tên “B”, số vào viện “2”'"""
     told = {field: called for field, called in CALLED.items() if field in evidence}
     page, file = (
-        ", ".join(f"{called} “{_for_people(field, said[field])}”" for field, called in told.items())
+        ", ".join(f"{called} “{_for_people(field, said[field])}”" for field, called in told.items() if field in said)
         for said in (evidence, expected)
     )
-    return f"trang ghi {page}; hồ sơ ghi {file}"
+    return f"trang ghi {page}; hồ sơ {f'ghi {file}' if file else 'chưa ghi'}"
 
 
 def _for_people(field: str, form: str) -> str:

@@ -1,11 +1,12 @@
 """Stage 4 of a batch, pipeline.batch_pages: its read pages in reading order, where they lie or were put."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.boundaries import ReadPage, in_reading_order
+from pipeline.repairs import UNTOUCHED, Repair, in_ruled_order, repairs_of, with_earlier
 from pipeline.tables import page, page_ruling, page_text, receipt, scan
 from records.documents import PageReading
 from records.states import PageState
@@ -29,15 +30,32 @@ def pages_of(conn: Connection, batch_id: str) -> list[ReadPage]:
                page.c.state.in_([s.value for s in (*IN_FILE, *SET_ASIDE.values(), PageState.DUPLICATE)]))
     )  # fmt: skip
     rows = conn.execute(query).mappings().all()
-    places = _places(conn, batch_id)
+    places, repairs = _places(conn, batch_id), repairs_of(conn, batch_id)
     found = []
     for row in rows:
         earlier = _earlier(row["page_id"], places)
         first = earlier[-1] if earlier else row["page_id"]
         ruled = next((places[p].ruled for p in (row["page_id"], *earlier) if places[p].ruled), "")
-        found.append(ReadPage(row, _reading(row), first, places[first].place, ruled, tuple(earlier)))
+        repair = _repair(row["page_id"], earlier, repairs)
+        found.append(ReadPage(row, _reading(row, repair), first, places[first].place, ruled, tuple(earlier), repair))
     taken = {p for one in found if _takes_its_place(one) for p in one.replaced}
     return sorted((p for p in found if p.page_id not in taken), key=lambda p: in_reading_order(p.place))
+
+
+def in_file_order(conn: Connection, batch_id: str, page_ids: Collection[str]) -> list[str]:
+    """Pages of one file in the order in which they are put together."""
+    places, repairs = _places(conn, batch_id), repairs_of(conn, batch_id)
+    earlier = {page_id: _earlier(page_id, places) for page_id in page_ids}
+    as_they_lie = sorted(page_ids, key=lambda p: in_reading_order(places[[p, *earlier[p]][-1]].place))
+    return in_ruled_order(as_they_lie, lambda p: _repair(p, earlier[p], repairs).place)
+
+
+def rulings_of(conn: Connection, batch_id: str, page_ids: Collection[str]) -> dict[str, Repair]:
+    """page id -> what an officer ruled of it or of the paper that it shows; without those of which nobody ruled."""
+    repairs = repairs_of(conn, batch_id)
+    places = _places(conn, batch_id) if repairs else {}
+    found = {p: _repair(p, _earlier(p, places), repairs) for p in page_ids if p in places}
+    return {p: repair for p, repair in found.items() if repair != UNTOUCHED}
 
 
 def _takes_its_place(p: ReadPage) -> bool:
@@ -74,8 +92,16 @@ def _earlier(page_id: str, places: Mapping[str, _Place]) -> list[str]:
     return [replaced, *_earlier(replaced, places)] if replaced else []
 
 
-def _reading(row: RowMapping) -> PageReading:
-    return PageReading.model_validate(
+def _repair(page_id: str, earlier: list[str], repairs: Mapping[str, Repair]) -> Repair:
+    return with_earlier(repairs.get(page_id, UNTOUCHED), (repairs.get(p, UNTOUCHED) for p in earlier))
+
+
+def _reading(row: RowMapping, repair: Repair) -> PageReading:
+    """What was read; of the form that an officer named, also where it was read as another one."""
+    read = PageReading.model_validate(
         {"image": row["image"], "text": row["text"], "readings": row["readings"], "document_type": row["document_type"],
          "titled": row["title"], "score": row["type_score"], "seconds": row["seconds"]}
     )  # fmt: skip
+    if repair.document_type in ("", read.document_type) or read.document_type in SET_ASIDE:
+        return read
+    return read.model_copy(update={"document_type": repair.document_type, "titled": False})

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import RowMapping
 
+from pipeline.repairs import UNTOUCHED, Repair
 from records.documents import Issue, PageReading
 from records.pages import Boundary
 from records.separators import Separator, separator_of
@@ -34,6 +35,7 @@ class ReadPage(NamedTuple):
 
     `place`: path, receipt and number at which it lies, those of `first_id`, which a rescan replaces (else itself).
     `ruled`: the file into which an officer put it, '' where nobody did. `replaced`: pages that stood there before.
+    `repair`: what else an officer ruled of it.
     """
 
     row: RowMapping
@@ -42,6 +44,7 @@ class ReadPage(NamedTuple):
     place: tuple[str, str, int]
     ruled: str = ""
     replaced: tuple[str, ...] = ()
+    repair: Repair = UNTOUCHED
 
     @property
     def page_id(self) -> str:

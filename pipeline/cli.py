@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from pipeline import cli_pages
+from pipeline import cli_accuracy, cli_pages, cli_policy
 from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
 from pipeline.cli_registry import patient_app, registry_app, target_app
 from pipeline.cli_users import user_app
@@ -39,7 +39,9 @@ app.add_typer(form_app, name="document-type")
 app.add_typer(review_app, name="review")
 app.add_typer(facility_app, name="facility")
 app.add_typer(cli_pages.app, name="page")
+app.add_typer(cli_policy.app, name="policy")
 app.add_typer(user_app, name="user")
+app.command()(cli_accuracy.accuracy)
 
 
 def main() -> None:
@@ -305,12 +307,17 @@ def review_decide(
 
 @app.command()
 def load(batch: str) -> None:
-    """Load what has been settled since; safe to repeat."""
-    from pipeline import steps
+    """Load what has been settled since, when the batch passes its checks; safe to repeat."""
+    from pipeline import outbox, releases, steps
 
-    ready_engine()
-    out.print(f"{steps.load(batch)} documents loaded.")
+    engine = ready_engine()
+    loaded = outbox.load_reviewed(batch)
     steps.account(batch)
+    if loaded is None:
+        with engine.connect() as conn:
+            why = "; ".join(one.told for one in releases.noted(conn, batch))
+        raise SohoaError(f"Batch {batch} is held by its checks and nothing was loaded: {why}. A senior may release it.")
+    out.print(f"{loaded} documents loaded.")
 
 
 @app.command()

@@ -14,7 +14,7 @@ Officer = Annotated[str, typer.Option("--by", help="Who says so.")]
 
 @app.command()
 def place(
-    pages: Annotated[list[str], typer.Argument(help="Ids of pages that wait in review.")],
+    pages: Annotated[list[str], typer.Argument(help="Ids of pages in review or loaded.")],
     file: Annotated[str, typer.Option(help="The file they are of, as sohoa trace shows it.")],
     by: Officer,
     reason: Annotated[str, typer.Option(help="Why.")],

@@ -8,9 +8,15 @@ from sqlalchemy import Connection, case, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline.assembly import AssembledFile
+from pipeline.field_policy import policy_for
 from pipeline.tables import document, field_value, issue, review_task
+from records.document_types import document_types
 from records.documents import Issue, JudgedValue, ValidatedDocument, Verdict
-from validation.gx import FailedExpectation
+from review.restricted import restricted
+from validation.suites import FailedExpectation, Severity
+
+BATCH_CHECKS = {Severity.STOP: "batch", Severity.WARN: "warning"}  # how the names of checks of whole batches begin
+OPEN, ELSEWHERE = WAITING = ("open", "elsewhere")  # tasks that nobody has answered; the second: pipeline.facts
 
 
 def decided_documents(conn: Connection, batch_id: str) -> dict[str, frozenset[str]]:
@@ -23,11 +29,15 @@ def decided_documents(conn: Connection, batch_id: str) -> dict[str, frozenset[st
 
 
 def kept_decisions(
-    conn: Connection, validated: ValidatedDocument, decided_fields: Mapping[str, Collection[str]]
+    conn: Connection,
+    validated: ValidatedDocument,
+    decided_fields: Mapping[str, Collection[str]],
+    turned: Collection[str] = (),
 ) -> ValidatedDocument:
     """A document as it may be stored: the machine's, unless a person has decided fields of it (`decided_fields`: see
     `decided_documents`). Then the stored one stays, or, where its pages lie in another file or were scanned anew, the
-    new one takes over what was decided."""
+    new one takes over what was decided; so where an officer says that it is of another form, or that a page of it was
+    read as it does not lie (`turned`: ids of those read anew)."""
     fields = decided_fields.get(validated.document.document_id)
     if not fields:
         return validated
@@ -35,12 +45,21 @@ def kept_decisions(
     if row is None:
         return validated
     stored = ValidatedDocument.model_validate(row)
-    if (stored.document.file_id, stored.document.page_ids) == (validated.document.file_id, validated.document.page_ids):
+    same = ("file_id", "page_ids", "document_type")
+    as_it_was = all(getattr(stored.document, name) == getattr(validated.document, name) for name in same)
+    if as_it_was and not set(turned) & set(stored.document.page_ids):
         return stored
     now = dict(zip(stored.document.page_ids, validated.document.page_ids, strict=False))
-    decided = {v.value.field: _on_page(v, now) for v in stored.values if v.value.field in fields}
+    form = document_types()[validated.document.document_type]
+    kept = [v for v in stored.values if v.value.field in fields and form.spec(v.value.field)]
+    decided = {v.value.field: _on_page(v, now) for v in kept}
+    return with_decided(validated, decided)
+
+
+def with_decided(validated: ValidatedDocument, decided: Mapping[str, JudgedValue]) -> ValidatedDocument:
+    """A document with these values, by field, in place of the machine's."""
     machine = {v.value.field: v for v in validated.values}
-    values = tuple((machine | decided).values())
+    values = tuple((machine | dict(decided)).values())
     issues = tuple(i for i in validated.issues if i.field not in decided)
     doubtful = issues or any(v.verdict is Verdict.REVIEW for v in values)
     verdict = Verdict.REVIEW if doubtful else Verdict.ACCEPT
@@ -54,14 +73,20 @@ def _on_page(judged: JudgedValue, now: Mapping[str, str]) -> JudgedValue:
     return judged.model_copy(update={"value": judged.value.model_copy(update={"reading": moved})})
 
 
-def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument) -> None:
-    """Write a document with its values, and a task for each value that a person must look at."""
+def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument) -> ValidatedDocument:
+    """Write a document with its values, and a task for each value that a person is asked; the document as it stands.
+
+    What the target's policy asks nobody stays as it was read and does not keep the document from being finished.
+    """
     own = validated.document
-    validated = _newer(conn, validated)
+    doubtful = doubtful_fields(validated)
+    asked = asked_fields(conn, batch_id, validated)
+    validated = _newer(conn, _finished(validated, doubtful.keys() - asked))
     row = {
         "batch_id": batch_id, "file_id": own.file_id, "document_type": own.document_type, "edition": own.edition,
         "page_ids": list(own.page_ids), "revision": validated.revision, "verdict": validated.verdict.value,
         "validated": validated.model_dump(mode="json"), "updated_at": func.clock_timestamp(),
+        "restricted": bool(restricted(validated)),
     }  # fmt: skip
     statement = upsert(document).values(document_id=own.document_id, **row)
     conn.execute(statement.on_conflict_do_update(index_elements=["document_id"], set_=row))
@@ -69,7 +94,32 @@ def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument
     rows = [_value_row(own.document_id, judged) for judged in validated.values]
     if rows:
         conn.execute(insert(field_value), rows)
-    _store_tasks(conn, batch_id, validated)
+    _store_tasks(conn, batch_id, own.document_id, {field: doubtful[field] for field in doubtful if field in asked})
+    return validated
+
+
+def doubtful_fields(validated: ValidatedDocument) -> dict[str, str]:
+    """Fields that a person could be asked -> why: values in doubt, and issues on fields that were not found."""
+    there = {v.value.field for v in validated.values}
+    missing = {i.field: f"check:{i.check}" for i in validated.issues if i.field and i.field not in there}
+    return missing | {v.value.field: v.rule for v in validated.values if v.verdict is Verdict.REVIEW}
+
+
+def asked_fields(conn: Connection, batch_id: str, validated: ValidatedDocument) -> frozenset[str]:
+    """Which doubtful fields of a document the batch's policy has asked now."""
+    own = (review_task.c.document_id == validated.document.document_id) & review_task.c.state.in_(WAITING)
+    begun = frozenset(conn.scalars(select(review_task.c.field).where(own, review_task.c.first_by != "")))
+    return policy_for(conn, batch_id).asked(validated.document.document_type, doubtful_fields(validated), begun)
+
+
+def _finished(validated: ValidatedDocument, unasked: Collection[str]) -> ValidatedDocument:
+    """The document with the verdict that it has when nobody is asked these fields."""
+    doubts = {v.value.field for v in validated.values if v.verdict is Verdict.REVIEW}
+    doubts |= {i.field for i in validated.issues}
+    if not doubts:
+        return validated
+    verdict = Verdict.REVIEW if doubts - set(unasked) else Verdict.ACCEPT
+    return validated.model_copy(update={"verdict": verdict})
 
 
 def _newer(conn: Connection, validated: ValidatedDocument) -> ValidatedDocument:
@@ -93,24 +143,22 @@ def _value_row(document_id: str, judged: JudgedValue) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _store_tasks(conn: Connection, batch_id: str, validated: ValidatedDocument) -> None:
-    """Open a task per doubtful value and per issue on a field that was not found; tasks that the new verdict settles
-    and nobody decided are closed."""
-    document_id = validated.document.document_id
-    there = {v.value.field for v in validated.values}
-    doubtful = {i.field: f"check:{i.check}" for i in validated.issues if i.field and i.field not in there}
-    doubtful |= {v.value.field: v.rule for v in validated.values if v.verdict is Verdict.REVIEW}
-    open_now = (review_task.c.document_id == document_id) & (review_task.c.state == "open")
-    conn.execute(
-        update(review_task).where(open_now, review_task.c.field.not_in(list(doubtful))).values(state="settled")
-    )
-    for field, reason in doubtful.items():
-        task_id = hashlib.sha256(f"{document_id}\0{field}".encode()).hexdigest()[:24]
+def _store_tasks(conn: Connection, batch_id: str, document_id: str, asked: Mapping[str, str]) -> None:
+    """Open a task per field that is asked (field -> why); those of others that nobody decided are closed."""
+    open_now = (review_task.c.document_id == document_id) & review_task.c.state.in_(WAITING)
+    conn.execute(update(review_task).where(open_now, review_task.c.field.not_in(list(asked))).values(state="settled"))
+    for field, reason in asked.items():
+        task_id = task_id_of(document_id, field)
         row = {"batch_id": batch_id, "document_id": document_id, "field": field, "reason": reason}
         statement = upsert(review_task).values(task_id=task_id, state="open", **row)
         again = case((review_task.c.state == "settled", "open"), else_=review_task.c.state)
         new = {"reason": reason, "state": again}
         conn.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_=new))
+
+
+def task_id_of(document_id: str, field: str) -> str:
+    """The key of the task on a document's field."""
+    return hashlib.sha256(f"{document_id}\0{field}".encode()).hexdigest()[:24]
 
 
 def note_issues(conn: Connection, batch_id: str, found: AssembledFile, page_ids: Sequence[str]) -> None:
@@ -141,7 +189,7 @@ def note_batch_issues(conn: Connection, batch_id: str, failed: Sequence[FailedEx
     rows = [
         {
             "batch_id": batch_id,
-            "check_name": f"batch:{f.document_type}:{f.rule}",
+            "check_name": f"{BATCH_CHECKS[f.severity]}:{f.document_type}:{f.rule}",
             "field": f.field,
             "message": f.message,
         }

@@ -6,6 +6,7 @@ from extractors.duplicates import may_be_same, same_text
 from pipeline.boundaries import ReadPage
 from pipeline.children import Workers
 from pipeline.reading import PageJob, PairJob, compare_job
+from pipeline.repairs import NO_DOUBLE
 from records.documents import Issue
 from records.pages import MediaType
 from records.states import PageState
@@ -28,14 +29,16 @@ def doubled(pages: Sequence[ReadPage], children: Workers) -> tuple[dict[str, str
         (first, later)
         for i, later in enumerate(new)
         if not later.replaced  # a rescan was asked for
+        and later.repair.double != NO_DOUBLE
         for first in (*old, *new[:i])
         if _look_alike(first, later)
     }  # fmt: skip
-    found: dict[str, str] = {}
+    here = {p.page_id for p in pages}
+    found = {p.page_id: p.repair.double for p in new if p.repair.double in here - {p.page_id}}
     perhaps: dict[str, ReadPage] = {}
     for pair, same in children.map(compare_job, pairs):
         first, later = pairs[pair]
-        if same is not True or first.page_id in found:
+        if same is not True or first.page_id in found or later.page_id in found:
             continue
         if same_text(first.reading.text, later.reading.text):
             found.setdefault(later.page_id, first.page_id)
@@ -59,7 +62,8 @@ def proposals(perhaps: Mapping[str, ReadPage]) -> dict[str, tuple[Issue, ...]]:
 
 
 def _job(p: ReadPage) -> PageJob:
-    return PageJob(p.page_id, p.row["scan_id"], MediaType(p.row["media_type"]), p.row["number"])
+    media_type = MediaType(p.row["media_type"])
+    return PageJob(p.page_id, p.row["scan_id"], media_type, p.row["number"], turn=p.repair.turn)
 
 
 def _geometry(p: ReadPage) -> str:

@@ -5,12 +5,12 @@ again, which changes nothing, and then moves the pages.
 """
 
 import structlog
-from sqlalchemy import Connection, RowMapping, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, RowMapping, delete, insert, select
 from sqlalchemy.orm import aliased
 
 from loaders.context import LoadContext, PageLink
-from loaders.emr import load_document
+from loaders.emr import load_document, withdraw_document
+from loaders.tables import document_reference
 from pipeline import ledger
 from pipeline.database import engine
 from pipeline.settings import settings
@@ -24,6 +24,8 @@ from records.states import PageState
 log = structlog.get_logger()
 SHOWN = ("confirmed", "inherited")
 HELD = "held"
+CONFLICT = "emr_conflict"  # what the EMR did not take; asked of a document as a whole
+NOT_TAKEN = "Giấy này chưa nạp được vào bệnh án điện tử; hãy xem trang có đúng hồ sơ không, nếu đúng thì báo quản trị."
 # A document is loaded whole: what stands in the EMR of its pages that were loaded before stays there.
 IN_DOCUMENT = tuple(state.value for state in (PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW))
 
@@ -36,6 +38,21 @@ def load_batch(batch_id: str) -> int:
     done = sum(_load_one(batch_id, facility, document_id) for document_id in ids)
     log.info("loaded", batch=batch_id, documents=done)
     return done
+
+
+def withdraw_ceased(batch_id: str) -> int:
+    """Take out of the EMR what pages of the batch do not make any more, or make in another file; how many documents."""
+    still = select(document.c.document_id).where(
+        document.c.document_id == document_reference.c.document_id, document.c.file_id == document_reference.c.file_id
+    )  # fmt: skip
+    query = select(document_reference.c.document_id).where(document_reference.c.batch_id == batch_id, ~still.exists())
+    with engine(settings(), "loader").begin() as conn:
+        ceased = conn.scalars(query.distinct().order_by(document_reference.c.document_id)).all()
+        for document_id in ceased:
+            withdraw_document(conn, document_id)
+    if ceased:
+        log.info("withdrawn", batch=batch_id, documents=len(ceased))
+    return len(ceased)
 
 
 def _assembled(batch_id: str):  # type: ignore[no-untyped-def]
@@ -67,12 +84,12 @@ def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
         with engine(settings(), "loader").begin() as conn:
             load_document(conn, validated, document_types()[stored["document_type"]], context)
     except EmrConflict as conflict:
-        return _send_to_review(batch_id, validated, str(conflict))
+        return _send_to_review(batch_id, validated, conflict.said_vi or str(conflict))
     except SohoaError as error:  # the others of the batch go on
         log.warning("not loaded", document=document_id, why=str(error))
-        return _send_to_review(batch_id, validated, str(error))
+        return _send_to_review(batch_id, validated, NOT_TAKEN)
     settled = validated.verdict is Verdict.ACCEPT
-    _move(validated, PageState.LOADED if settled else PageState.IN_REVIEW)
+    _move(batch_id, validated, PageState.LOADED if settled else PageState.IN_REVIEW)
     return True
 
 
@@ -96,31 +113,38 @@ def _page_links(conn: Connection, stored: RowMapping) -> tuple[PageLink, ...]:
 
 
 def _reviewers(conn: Connection, document_id: str) -> dict[str, tuple[str, ...]]:
-    """Who decided each field of the document; a decision that was taken back counts for nobody."""
+    """Who decided each field of the document as it stands: not whose decision was taken back, nor whose entry came to
+    something else than the last one."""
     taken_back = aliased(review_decision)
     query = (
-        select(review_task.c.field, review_decision.c.decided_by)
+        select(review_task.c.field, review_decision.c.decided_by, review_decision.c.normal)
         .join(review_task, review_task.c.task_id == review_decision.c.task_id)
         .outerjoin(taken_back, taken_back.c.undoes == review_decision.c.decision_id)
         .where(
             review_task.c.document_id == document_id, review_decision.c.undoes.is_(None),
             taken_back.c.decision_id.is_(None),
         )
-        .distinct()
+        .order_by(review_decision.c.decision_id.desc())
     )  # fmt: skip
     found: dict[str, tuple[str, ...]] = {}
-    for field, officer in conn.execute(query):
-        found[field] = (*found.get(field, ()), officer)
-    return found
+    last: dict[str, str | None] = {}
+    for field, officer, normal in conn.execute(query):
+        if normal == last.setdefault(field, normal):
+            found[field] = (*found.get(field, ()), officer)
+    return {field: tuple(dict.fromkeys(reversed(officers))) for field, officers in found.items()}
 
 
-def _move(validated: ValidatedDocument, new: PageState) -> None:
-    """Move the document's pages on, unless an officer has revised it meanwhile: then they wait for the next load."""
+def _move(batch_id: str, validated: ValidatedDocument, new: PageState, conflict: str = "") -> None:
+    """Move the document's pages on, unless an officer has revised it meanwhile: then they wait for the next load.
+
+    `conflict`: why the EMR did not take it; where it did, what it had against it before is settled.
+    """
     own = validated.document.document_id
     same = select(document.c.document_id).where(
         document.c.document_id == own, document.c.revision == validated.revision
     )  # fmt: skip
     with engine(settings(), "pipeline").begin() as conn:
+        _note_conflict(conn, batch_id, own, conflict)
         if conn.scalar(same.with_for_update()) is None:
             return
         for page_id in conn.scalars(
@@ -130,9 +154,12 @@ def _move(validated: ValidatedDocument, new: PageState) -> None:
 
 
 def _send_to_review(batch_id: str, validated: ValidatedDocument, message: str) -> bool:
-    own = validated.document.document_id
-    with engine(settings(), "pipeline").begin() as conn:
-        row = {"batch_id": batch_id, "document_id": own, "check_name": "emr_conflict", "message": message}
-        conn.execute(upsert(issue).values(row).on_conflict_do_nothing())
-    _move(validated, PageState.IN_REVIEW)
+    _move(batch_id, validated, PageState.IN_REVIEW, message)
     return False
+
+
+def _note_conflict(conn: Connection, batch_id: str, document_id: str, message: str) -> None:
+    own = {"batch_id": batch_id, "document_id": document_id, "check_name": CONFLICT}
+    conn.execute(delete(issue).where(*(issue.c[name] == value for name, value in own.items())))
+    if message:
+        conn.execute(insert(issue).values(own | {"message": message}))

@@ -2,22 +2,26 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from loaders.context import natural_key
-from pipeline import ledger, registry
+from pipeline import facts, ledger, registry
 from pipeline.assembly import AssembledFile, assemble_file
 from pipeline.batch_pages import SET_ASIDE, pages_of
 from pipeline.boundaries import SEPARATOR, Part, ReadPage, parts_of
+from pipeline.carrying import carry_decisions, drop_pageless, with_carried
 from pipeline.children import Workers
+from pipeline.contracts import contract_in_force
 from pipeline.database import engine
 from pipeline.documents import decided_documents, kept_decisions, note_issues, store_document
 from pipeline.doubles import doubled, proposals
-from pipeline.emr import HELD
+from pipeline.emr import HELD, SHOWN
 from pipeline.grouping import FilePage
+from pipeline.repairs import in_ruled_order
+from pipeline.repeats import settled_documents
 from pipeline.settings import settings
 from pipeline.standing import file_standing
 from pipeline.tables import batch, document, expected_file, file, page
@@ -27,20 +31,26 @@ from records.pages import Boundary
 from records.states import IN_PROGRESS, PageState
 from transformers.identity import EVIDENCE, IdentityState, compare_numbers
 from transformers.values import readings_to_values
-from validation.verdicts import THRESHOLDS, UNPROVEN
 
 NAMED = ("encounter.number", "patient.id")  # what a separator or an index tells of a file
 NAMED_OTHERWISE = "named_otherwise"
 OTHERWISE = "Tờ phân cách hay danh sách ghi số “{named}” nhưng trang ghi “{read}”; hãy cho biết trang thuộc hồ sơ nào."
-DEMO = "DEMO"  # the only facility whose thresholds may rest on synthetic pages
+BATCH_LOCK = 7
 ID_FACTS = (*EVIDENCE, "encounter.admitted_at", "encounter.discharged_at")
 
 
 def assemble_batch(batch_id: str, children: Workers) -> int:
     """Assemble every file of the batch that has newly read pages; documents of the batch in all.
 
-    Where separators bound files, all waits until every page is read: the next one may be a separator.
+    Where separators bound files, all waits until every page is read: the next one may be a separator. Of two runs of
+    one batch the second waits for the first.
     """
+    with engine(settings(), "pipeline").begin() as alone:
+        alone.execute(select(func.pg_advisory_xact_lock(BATCH_LOCK, func.hashtext(batch_id))))
+        return _assemble_batch(batch_id, children)
+
+
+def _assemble_batch(batch_id: str, children: Workers) -> int:
     with engine(settings(), "pipeline").connect() as conn:
         row = conn.execute(select(batch).where(batch.c.batch_id == batch_id)).mappings().one()
         facility, boundary = row["facility_id"], Boundary(row["boundary"])
@@ -53,6 +63,7 @@ def assemble_batch(batch_id: str, children: Workers) -> int:
             _assemble(batch_id, facility, part, children)
     with engine(settings(), "pipeline").begin() as conn:
         if pages:
+            drop_pageless(conn, batch_id)
             _drop_emptied(conn, batch_id, labels=[part.label for part in parts])
         return conn.scalar(select(func.count()).select_from(document).where(document.c.batch_id == batch_id)) or 0
 
@@ -66,33 +77,40 @@ def _drop_emptied(conn: Connection, batch_id: str, labels: Sequence[str]) -> Non
 def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> None:
     """One file: blank, separator and doubled sheets set aside, the rest put together, all in one transaction."""
     apart = [p for p in part.pages if p.reading.document_type in SET_ASIDE or p.state in SET_ASIDE.values()]
-    present = [p for p in part.pages if p not in apart and p.state is not PageState.DUPLICATE]
+    present = in_ruled_order(
+        [p for p in part.pages if p not in apart and p.state is not PageState.DUPLICATE], lambda p: p.repair.place
+    )
     second, perhaps = doubled(present, children)
     kept = [p for p in present if p.page_id not in second]
     file_id = hashlib.sha256(f"{batch_id}\0{part.label}".encode()).hexdigest()[:24]
     with engine(settings(), "pipeline").begin() as conn:
         _lock(conn, file_id, part.pages)
-        was_held = conn.scalar(select(file.c.state).where(file.c.file_id == file_id)) == HELD
+        stopped = _stopped(conn, file_id)
         _set_aside(conn, apart, second)
         named = _expected(conn, batch_id, part)
         known = _known(conn, facility, kept, named)
         icd10 = settings().home / "codes" / "icd10.csv"
         ruled = {p.page_id for p in kept if p.ruled}
+        turned = {p.page_id for p in kept if p.state is PageState.READ and p.repair.turn is not None}
         in_order = _in_order(part.pages, kept)
-        proven = THRESHOLDS if facility == DEMO else UNPROVEN
+        proven = contract_in_force(conn, facility)
+        decided = facts.decided_facts(conn, file_id, {p.page_id for p in kept})
         found = assemble_file(
-            file_id, in_order, document_types(), known, icd10 if icd10.exists() else None, proven, ruled
+            file_id, in_order, document_types(), known, icd10 if icd10.exists() else None, proven, ruled, decided
         )
         found = found.asking(part.issues, stops=part.stops).asking(proposals(perhaps))
         unlike = _named_otherwise(kept, named)
         found = found.asking(unlike, stops=bool(unlike))
+        carried = carry_decisions(conn, batch_id, found.documents)
         settled = decided_documents(conn, batch_id)
         _store_file(conn, batch_id, facility, part.label, part.pages[0].row["receipt_id"], found, settled)
-        for validated in found.documents:
-            store_document(conn, batch_id, kept_decisions(conn, validated, settled))
+        for validated in settled_documents(found.documents, found.identity, decided):
+            kept_one = kept_decisions(conn, validated, settled, turned)
+            store_document(conn, batch_id, with_carried(kept_one, carried))
         _supersede(conn, [p for p in kept if found.identity[p.page_id] is not IdentityState.CONFLICT])
         note_issues(conn, batch_id, found, [one for p in part.pages for one in (p.page_id, *p.replaced)])
-        _move_pages(conn, kept, found, was_held)
+        _move_pages(conn, kept, found, stopped)
+        facts.settle_facts(conn, file_id)
 
 
 def _set_aside(conn: Connection, apart: Sequence[ReadPage], doubled: Mapping[str, str]) -> None:
@@ -105,6 +123,7 @@ def _set_aside(conn: Connection, apart: Sequence[ReadPage], doubled: Mapping[str
 
 def _lock(conn: Connection, file_id: str, pages: Sequence[ReadPage]) -> None:
     """Nobody decides on a document of the file meanwhile: what was decided before is seen, what comes later waits."""
+    conn.execute(select(file.c.file_id).where(file.c.file_id == file_id).with_for_update(key_share=True))
     ids = {p.row["document_id"] for p in pages if p.row["document_id"]}
     own = (document.c.file_id == file_id) | document.c.document_id.in_(ids)
     conn.execute(select(document.c.document_id).where(own).order_by(document.c.document_id).with_for_update())
@@ -157,6 +176,7 @@ def _in_order(pages: Sequence[ReadPage], kept: Sequence[ReadPage]) -> list[FileP
             reading=p.reading,
             follows=(p.place[1], p.place[2] - 1) in read,
             place_id=p.first_id,
+            starts=p.repair.starts,
         )
         for p in kept
     ]
@@ -204,16 +224,26 @@ def _store_file(
     conn.execute(delete(document).where(document.c.file_id == found.file_id, document.c.document_id.not_in(stay)))
 
 
-def _move_pages(conn: Connection, pages: Sequence[ReadPage], found: AssembledFile, was_held: bool) -> None:
+def _stopped(conn: Connection, file_id: str) -> Container[str]:
+    """Pages that the guard stopped when the file was put together before."""
+    row = conn.execute(select(file.c.state, file.c.facts).where(file.c.file_id == file_id)).one_or_none()
+    identity: dict[str, str] = row.facts.get("identity", {}) if row else {}
+    return {page_id for page_id, state in identity.items() if row and (row.state == HELD or state not in SHOWN)}
+
+
+def _move_pages(
+    conn: Connection, pages: Sequence[ReadPage], found: AssembledFile, stopped: Container[str]
+) -> None:
     """Pages to `assembled`; of a stopped file, and pages that nobody can place, to review.
 
-    Pages that came to rest before go on too where another document holds them now, or where their file waits no more.
+    Pages that came to rest before go on too where another document holds them now, or where the guard `stopped` them
+    and lets them through now.
     """
     owner = {p: v.document.document_id for v in found.documents for p in v.document.page_ids}
     for p in pages:
         waits = found.held or found.identity[p.page_id] is IdentityState.UNKNOWN
         other = p.row["document_id"] != owner[p.page_id]
-        freed = was_held and not waits and p.state is PageState.IN_REVIEW
+        freed = p.page_id in stopped and not waits and p.state is PageState.IN_REVIEW
         if p.state is not PageState.READ and not other and not freed:
             continue
         if p.state is PageState.LOADED:

@@ -7,25 +7,30 @@ from records.base import Frozen
 from records.documents import Issue, PageReading
 
 OTHER = "other"
-MISSING_PAGE = "missing_page"
+MISSING_PAGE, PAGE_ORDER = "missing_page", "page_order"
 LACKING = "Trang này in số {printed} nhưng hồ sơ không có trang {lacks}; hãy tìm tờ còn thiếu hoặc quét lại."
+
+MISPLACED = "Trang này in số {printed} nhưng không nằm ngay sau trang {before}; hãy xếp lại thứ tự trong hồ sơ."
 
 
 class FilePage(Frozen):
     """A page of a file, in file order, neither blank nor a duplicate.
 
     `follows`: the page before it in the scan is of this file too, nothing between them is missing. `place_id`: the
-    page whose place a rescan took, so that the document stays the same one.
+    page whose place a rescan took, so that the document stays the same one. `starts`: an officer said that a document
+    begins here, or goes on from the page before.
     """
 
     page_id: str
     reading: PageReading
     follows: bool = True
     place_id: str = ""
+    starts: bool | None = None
 
 
 def group_pages(pages: Sequence[FilePage], ours: Collection[str] | None = None) -> list[list[FilePage]]:
-    """Pages of one form together: a page without its own title, and of no other kind, goes on from the last.
+    """Pages of one form together: a page without its own title, and of no other kind, goes on from the last, unless
+    an officer said otherwise.
 
     A page that seems to be another patient's (not in `ours`; None: all are) never shares a document with one that
     is not.
@@ -41,7 +46,10 @@ def group_pages(pages: Sequence[FilePage], ours: Collection[str] | None = None) 
 
 
 def _goes_on(group: Sequence[FilePage], page: FilePage) -> bool:
-    """Whether a page without a title may belong to the form before it; where both print their numbers, by these."""
+    """As an officer said; else whether a page without a title may belong to the form before it; where both print their
+    numbers, by these."""
+    if page.starts is not None:
+        return not page.starts
     if page.reading.titled or page.reading.document_type not in (OTHER, group_type(group)):
         return False
     one, other = printed_number(group[-1].reading.text), printed_number(page.reading.text)
@@ -68,6 +76,21 @@ def _lacking(number: PageNumber, there: Collection[PageNumber], *, goes_on: bool
     if number.number > 1 and number.before not in there:
         return number.number - 1
     return 0 if number.number == number.total or goes_on or number.after in there else number.number + 1
+
+
+def misplaced_pages(groups: Sequence[Sequence[FilePage]]) -> dict[str, tuple[Issue, ...]]:
+    """Pages that print a number, the one before it lies in the file and not before them; by page id. Where two pages
+    print the same, or an officer said where the document begins, nobody is asked."""
+    pages = [page for group in groups for page in group]
+    printed = [printed_number(page.reading.text) for page in pages]
+    found: dict[str, tuple[Issue, ...]] = {}
+    for previous, page, number in zip([None, *printed], pages, printed, strict=False):
+        if not number or number.number == 1 or page.starts is not None or previous == number.before:
+            continue
+        if printed.count(number) == 1 == printed.count(number.before):
+            told = MISPLACED.format(printed=f"{number.number}/{number.total}", before=number.before.number)
+            found[page.page_id] = (Issue(check=PAGE_ORDER, field="", message=told),)
+    return found
 
 
 def group_type(group: Sequence[FilePage]) -> str:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline import steps
 from pipeline.children import Workers
+from pipeline.contracts import keep_synthetic
 from pipeline.database import engine, migrate
 from pipeline.document_types import check_document_types
 from pipeline.result import batch_result
@@ -40,6 +41,8 @@ def make_ready() -> None:
     check_document_types(document_types())
     check_languages()
     migrate(settings())
+    with engine(settings()).begin() as conn:
+        keep_synthetic(conn)
 
 
 def migrate_folder(wanted: Batch, workers: int, console: Console, reread: bool = False) -> dict[str, Any]:

@@ -45,14 +45,17 @@ def post_reviewed(settings: Settings, url: str) -> int:
     return len(accepted)
 
 
-def load_reviewed(batch_id: str) -> int:
-    """Load what officers have settled of a batch; the number of documents. Its checks are asked first: tasks are there
-    before a batch has passed them, and one that fails them stays as it is."""
+def load_reviewed(batch_id: str) -> int | None:
+    """Load what officers have settled of a batch; the number of documents, None when its checks hold it.
+
+    What they ruled of pages is carried out, then the checks are asked: tasks are there before a batch has passed them.
+    """
     with engine(_settings(), "pipeline").connect() as conn:
         known = conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id))
     if known is None:
         raise SohoaError(f"There is no batch '{batch_id}'.")
-    return steps.load(batch_id) if steps.check(batch_id) else 0
+    steps.repair(batch_id)
+    return steps.load(batch_id) if steps.check(batch_id) else None
 
 
 def _waiting(conn: Connection) -> Sequence[Row[Any]]:

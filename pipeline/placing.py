@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from pipeline import audit, ledger
 from pipeline.children import Workers
 from pipeline.reading import inspect_file
+from pipeline.repairs import forget_place
 from pipeline.settings import settings
 from pipeline.store import Store
 from pipeline.tables import batch, document, file, page, page_ruling
@@ -19,19 +20,21 @@ from records.errors import SohoaError, UnreadableScan
 from records.pages import MediaType
 from records.states import NEXT, PageState
 
+FILED = (PageState.IN_REVIEW, PageState.ASSEMBLED, PageState.LOADED)  # of a document that was put together
 REPLACEABLE = tuple(state.value for state, after in NEXT.items() if PageState.SUPERSEDED in after)
 
 
 def place_pages(conn: Connection, page_ids: Sequence[str], label: str, officer: str, reason: str) -> int:
     """Say whose file pages are of; the number of pages that the next run puts together anew.
 
-    `label`: of a file of their batch, as `sohoa trace` shows it; a new one where no file has it. Only pages that wait
-    in review can be placed; SohoaError names the first that does not.
+    `label`: of a file of their batch, as `sohoa trace` shows it; a new one where no file has it. Only pages of a
+    document, in review or loaded, can be placed; SohoaError names the first that is not.
     """
     rows = [_row(conn, page_id) for page_id in page_ids]
     for row in rows:
-        if row["state"] != PageState.IN_REVIEW.value:
-            raise SohoaError(f"Page {row['page_id']} is {row['state']}; only pages in review can be placed.")
+        if PageState(row["state"]) not in FILED:
+            raise SohoaError(f"Page {row['page_id']} is {row['state']}; only pages in review or loaded can be placed.")
+    forget_place(conn, _from_elsewhere(conn, page_ids, label))
     for row in rows:
         ruling = {"label": label, "ruled_by": officer, "reason": reason}
         statement = upsert(page_ruling).values(page_id=row["page_id"], **ruling)
@@ -75,20 +78,43 @@ def take_rescan(
     return new
 
 
+def open_again(conn: Connection, batch_id: str, page_ids: Sequence[str]) -> int:
+    """Pages of documents back to `read`, so that their files are put together anew; how many."""
+    query = select(page.c.page_id, page.c.state).where(page.c.page_id.in_(page_ids)).order_by(page.c.page_id)
+    filed = query.where(page.c.state.in_([state.value for state in FILED]))
+    conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(closed_at=None))
+    return sum(_to_read(conn, page_id, PageState(state)) for page_id, state in conn.execute(filed).all())
+
+
+def read_again(conn: Connection, batch_id: str, page_ids: Sequence[str]) -> None:
+    """Pages of documents back to `received`: they are read as an officer ruled."""
+    open_again(conn, batch_id, page_ids)
+    for page_id in page_ids:
+        ledger.move(conn, page_id, PageState.READ, PageState.RECEIVED)
+
+
 def _open_again(conn: Connection, batch_id: str, label: str, page_ids: Sequence[str]) -> int:
-    """Waiting pages of the files that these pages lie in and go to back to `read`; how many."""
+    """The pages of the files that these pages lie in and go to back to `read`; how many."""
     here = select(document.c.file_id).join(page, page.c.document_id == document.c.document_id)
     there = select(file.c.file_id).where(file.c.batch_id == batch_id, file.c.label == label)
     files = here.where(page.c.page_id.in_(page_ids)).union(there)
-    states = [PageState.IN_REVIEW.value, PageState.ASSEMBLED.value]
-    query = (
-        select(page.c.page_id, page.c.state)
-        .join(document, document.c.document_id == page.c.document_id)
-        .where(page.c.batch_id == batch_id, page.c.state.in_(states), document.c.file_id.in_(files))
+    query = select(page.c.page_id).join(document, document.c.document_id == page.c.document_id)
+    return open_again(
+        conn, batch_id, conn.scalars(query.where(page.c.batch_id == batch_id, document.c.file_id.in_(files))).all()
     )
-    waiting = conn.execute(query.order_by(page.c.page_id)).all()
-    conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(closed_at=None))
-    return sum(ledger.move(conn, page_id, PageState(state), PageState.READ) for page_id, state in waiting)
+
+
+def _to_read(conn: Connection, page_id: str, state: PageState) -> bool:
+    if state is PageState.LOADED:
+        ledger.move(conn, page_id, state, PageState.IN_REVIEW)
+        state = PageState.IN_REVIEW
+    return ledger.move(conn, page_id, state, PageState.READ)
+
+
+def _from_elsewhere(conn: Connection, page_ids: Sequence[str], label: str) -> Sequence[str]:
+    """Which of these pages lie in a file of another name."""
+    query = select(page.c.page_id).join(document, document.c.document_id == page.c.document_id).join(file)
+    return conn.scalars(query.where(page.c.page_id.in_(page_ids), file.c.label != label)).all()
 
 
 def _row(conn: Connection, page_id: str) -> RowMapping:

@@ -16,12 +16,15 @@ from records.pages import MediaType
 
 
 class PageJob(NamedTuple):
-    """One page to read; `number` counts from 1."""
+    """One page to read; `number` counts from 1. What an officer ruled: `document_type`, '' as it looks; `turn`, as
+    `PageImage.turn`, None as it is found."""
 
     page_id: str
     scan_id: str
     media_type: MediaType
     number: int
+    document_type: str = ""
+    turn: int | None = None
 
 
 class Inspected(NamedTuple):
@@ -47,11 +50,12 @@ def read_job(job: PageJob) -> PageReading:
     from extractors.page import read_born_digital, read_image
 
     data = _scan(job.scan_id)
-    found = read_born_digital(job.page_id, data, job.media_type, job.number)
-    if found:
-        return found
+    if job.turn is None:  # Text that lies as an officer saw it lie wrong is not trusted.
+        found = read_born_digital(job.page_id, data, job.media_type, job.number, job.document_type)
+        if found:
+            return found
     rgb, dpi = decode_page(data, job.media_type, job.number, settings().limits)
-    return read_image(job.page_id, rgb, dpi, job.media_type, settings().reader)
+    return read_image(job.page_id, rgb, dpi, job.media_type, settings().reader, job.document_type, job.turn)
 
 
 class PairJob(NamedTuple):
@@ -81,7 +85,9 @@ def compare_job(pair: PairJob) -> bool:
     if not pair.headers:
         return True
     reader = settings().reader
-    one, other = (read_all(job.page_id, rgb, dpi, reader) for (job, _), (rgb, dpi) in zip(jobs, sheets, strict=True))
+    one, other = (
+        read_all(job.page_id, rgb, dpi, reader, job.turn) for (job, _), (rgb, dpi) in zip(jobs, sheets, strict=True)
+    )
     return same_text(one, other)
 
 

@@ -14,14 +14,16 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, insert, select
 
-from pipeline import audit
+from pipeline import audit, quality
+from pipeline.documents import BATCH_CHECKS
 from pipeline.tables import batch, document, field_value, issue, outbox
 from records.base import Frozen
 from records.document_types import document_types
 from records.errors import SohoaError
 from review.tables import release
 from validation.breaches import Breach, breaches
-from validation.gx import COLUMNS, FailedExpectation
+from validation.gx import COLUMNS
+from validation.suites import FailedExpectation, Severity
 
 TOPIC = "reviewed"  # Loading is started as by any other decision of a person.
 HELD = "held"
@@ -61,18 +63,23 @@ def failures_of(conn: Connection, batch_id: str) -> tuple[Failure, ...]:
     return with_breaches(conn, batch_id, noted(conn, batch_id))
 
 
-def noted(conn: Connection, batch_id: str) -> list[FailedExpectation]:
-    """The expectations that the last check of a batch found broken."""
+def noted(conn: Connection, batch_id: str, severity: Severity = Severity.STOP) -> list[FailedExpectation]:
+    """The expectations that the last check of a batch found broken: those that hold it, or those that warn."""
     own = (issue.c.batch_id == batch_id) & issue.c.document_id.is_(None) & issue.c.page_id.is_(None)
-    query = select(issue.c.check_name, issue.c.field, issue.c.message).where(own, issue.c.check_name.like("batch:%"))
-    return [_expectation(*row) for row in conn.execute(query.order_by(issue.c.issue_id))]
+    query = select(issue.c.check_name, issue.c.field, issue.c.message).where(
+        own, issue.c.check_name.like(f"{BATCH_CHECKS[severity]}:%")
+    )
+    return [_expectation(*row, severity) for row in conn.execute(query.order_by(issue.c.issue_id))]
 
 
 def with_breaches(conn: Connection, batch_id: str, failed: Iterable[FailedExpectation]) -> tuple[Failure, ...]:
     """Each failed expectation of a batch with the values behind it."""
     asked, types = tuple(failed), document_types()
-    frame = _frame(conn, batch_id, {one.document_type for one in asked})
-    return tuple(Failure(expectation=one, breaches=breaches(frame, one, types[one.document_type])) for one in asked)
+    found = quality.breaches_of(conn, batch_id, [one for one in asked if not one.document_type])
+    by_form = [one for one in asked if one.document_type]
+    frame = _frame(conn, batch_id, {one.document_type for one in by_form})
+    found |= {one: breaches(frame, one, types[one.document_type]) for one in by_form}
+    return tuple(Failure(expectation=one, breaches=found[one]) for one in asked)
 
 
 def covers(conn: Connection, batch_id: str, failed: Iterable[FailedExpectation]) -> bool:
@@ -145,10 +152,10 @@ def fingerprint(failures: Sequence[Failure]) -> str:
     return _mark(json.dumps(sorted(map(sorted, _parts(recorded(failures)))), ensure_ascii=False))
 
 
-def _expectation(check: str, field: str, message: str) -> FailedExpectation:
+def _expectation(check: str, field: str, message: str, severity: Severity) -> FailedExpectation:
     """('batch:lab_report:form', ...) as `pipeline.documents.note_batch_issues` wrote it."""
     _, document_type, rule = check.split(":")
-    return FailedExpectation(document_type=document_type, rule=rule, field=field, message=message)
+    return FailedExpectation(document_type=document_type, rule=rule, field=field, message=message, severity=severity)
 
 
 def _frame(conn: Connection, batch_id: str, kinds: set[str]) -> pd.DataFrame:

@@ -14,12 +14,13 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from pipeline.tables import batch, document, field_value, issue, page, page_text, receipt
-from records.document_types import document_types
-from records.documents import FieldReading
+from records.document_types import DocumentType, document_types
+from records.documents import FieldReading, FieldValue
 from records.quarantine import QUARANTINE
 from records.states import IN_PROGRESS
 from transformers.values import readings_to_values
 from validation.confidence import estimated
+from validation.features import Support
 from validation.verdicts import is_listed
 
 STATES = ("loaded", "in_review", "blank", "duplicate", "separator", "quarantined", "superseded", "withdrawn")
@@ -78,7 +79,7 @@ def _page(row: Any, values: list[dict[str, Any]], issues: list[dict[str, str]]) 
         "page": row["number"],
         "state": state,
         "reason": QUARANTINE[row["reason"]].vi if row["reason"] in QUARANTINE else row["reason"],
-        "document_type": row["settled_type"] or row["document_type"] or "",
+        "document_type": type_told(row["settled_type"] or row["document_type"] or ""),
         "document": row["document_id"] or "",
         "rotation": row["image"]["turn"] if row["image"] else 0,
         "engine": row["engine"] or "",
@@ -86,6 +87,12 @@ def _page(row: Any, values: list[dict[str, Any]], issues: list[dict[str, str]]) 
         "fields": values if shown else [],
         "issues": issues if shown else [],
     }
+
+
+def type_told(kind_id: str) -> str:
+    """The name under which the result tells a type; a blank page or a separator is none."""
+    kind = document_types().get(kind_id)
+    return kind.told_as if kind and kind.told_as else kind_id
 
 
 def _repeated(row: Any, first: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -96,11 +103,15 @@ def _repeated(row: Any, first: list[dict[str, Any]]) -> list[dict[str, Any]]:
     told = {(field["name"], field["value"]) for field in first}
     return [
         _field(
-            value.field, value.value, value.reading.raw, estimated(value, is_listed(value, kind.spec(value.field))),
+            value.field, value.value, value.reading.raw, _alone(value, kind),
             value.reading.box.model_dump(), "evidence" if (value.field, value.value) in told else "review",
         )
         for value in readings_to_values(readings, kind)
     ]  # fmt: skip
+
+
+def _alone(value: FieldValue, kind: DocumentType) -> float:
+    return estimated(value, Support(listed=is_listed(value, kind.spec(value.field))))
 
 
 def _values(conn: Connection, batch_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -11,15 +11,17 @@ from itertools import chain
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from extractors.intake import find_scans, read_scan, relative_name
 from pipeline import documents, filing, ledger
+from pipeline.batch_pages import rulings_of
 from pipeline.box_index import read_index, store_index
 from pipeline.children import Workers
 from pipeline.database import engine
 from pipeline.reading import Inspected, PageJob, inspect_file, read_job
+from pipeline.repairs import UNTOUCHED, Repair, sent_back
 from pipeline.settings import settings
 from pipeline.store import Store
 from pipeline.tables import batch, document, page, page_text, receipt, scan
@@ -147,12 +149,29 @@ def assemble(batch_id: str, workers: Workers | None = None) -> int:
         return filing.assemble_batch(batch_id, children)
 
 
+def repair(batch_id: str) -> int:
+    """Carry out what officers ruled of pages: read those sent back, put their files together, take what is no document
+    any more out of the EMR; the number of pages read."""
+    from pipeline import emr
+
+    with engine(settings(), "pipeline").connect() as conn:
+        again = sent_back(conn, batch_id)
+    done = extract(again)
+    with engine(settings(), "pipeline").connect() as conn:
+        counts = ledger.counts(conn, batch_id).get(batch_id, {})
+    if counts.get(PageState.READ.value) and not counts.get(PageState.RECEIVED.value):  # else its own run will
+        assemble(batch_id)
+    emr.withdraw_ceased(batch_id)
+    return done
+
+
 def check(batch_id: str) -> bool:
-    """Ask the data-quality suites about the batch as a whole; a failure holds it and is written to its issues.
+    """Ask the data-quality suites about the batch as a whole; a failure holds it, and is written to its issues as
+    a warning is.
 
     True when the batch may be loaded: nothing failed, or a senior accepted all that does (`pipeline.releases`).
     """
-    from pipeline import releases
+    from pipeline import quality, releases
     from records.document_types import document_types
     from validation.gx import check_batch, frame_of
 
@@ -162,15 +181,19 @@ def check(batch_id: str) -> bool:
         held = conn.scalar(select(batch.c.state).where(batch.c.batch_id == batch_id)) == "held"
     if not waiting_pages and not held:
         return True  # nothing to load, nothing to ask
-    report = check_batch(frame_of(ValidatedDocument.model_validate(row) for row in rows), document_types())
-    why = "; ".join(f"{f.document_type}: {f.message}" for f in report.failed)
+    with engine(settings(), "pipeline").connect() as conn:
+        questions = quality.questions_of(conn, batch_id)
+    frame = frame_of(ValidatedDocument.model_validate(row) for row in rows)
+    report = check_batch(frame, document_types(), questions)
+    why = "; ".join(one.told for one in report.stops)
     with engine(settings(), "pipeline").begin() as conn:
         conn.execute(select(batch.c.state).where(batch.c.batch_id == batch_id).with_for_update())
-        passed = report.success or releases.covers(conn, batch_id, report.failed)
+        passed = report.success or releases.covers(conn, batch_id, report.stops)
         now = {"state": "open", "held_because": None} if passed else {"state": "held", "held_because": why}
         conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(now))
         documents.note_batch_issues(conn, batch_id, report.failed)
-    log.info("checked", batch=batch_id, asked=report.asked, failed=len(report.failed), passed=passed)
+    told = {"asked": report.asked, "failed": len(report.stops), "warned": len(report.failed) - len(report.stops)}
+    log.info("checked", batch=batch_id, passed=passed, **told)
     return passed
 
 
@@ -227,12 +250,21 @@ def _workers(given: Workers | None) -> Iterator[Workers]:
 
 def _jobs(conn: Connection, page_ids: Sequence[str]) -> list[PageJob]:
     query = (
-        select(page.c.page_id, page.c.scan_id, scan.c.media_type, page.c.number)
+        select(page.c.page_id, page.c.batch_id, page.c.scan_id, scan.c.media_type, page.c.number)
         .join(scan, scan.c.scan_id == page.c.scan_id)
         .where(page.c.page_id.in_(page_ids), page.c.state == PageState.RECEIVED.value)
         .order_by(page.c.page_id)
     )
-    return [PageJob(r.page_id, r.scan_id, MediaType(r.media_type), r.number) for r in conn.execute(query)]
+    rows = conn.execute(query).mappings().all()
+    ruled: dict[str, Repair] = {}
+    for batch_id in {row["batch_id"] for row in rows}:
+        ruled |= rulings_of(conn, batch_id, [row["page_id"] for row in rows if row["batch_id"] == batch_id])
+    return [_job(row, ruled.get(row["page_id"], UNTOUCHED)) for row in rows]
+
+
+def _job(row: RowMapping, ruled: Repair) -> PageJob:
+    own = row["page_id"], row["scan_id"], MediaType(row["media_type"]), row["number"]
+    return PageJob(*own, document_type=ruled.document_type, turn=ruled.turn)
 
 
 def _keep(conn: Connection, page_id: str, token: int, found: PageReading | UnreadableScan) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -95,6 +96,7 @@ outbox = Table(
     Column("payload", JSONB, nullable=False), _at("created_at"), _at("sent_at", null=True), UniqueConstraint("key"),
     Index("outbox_waiting", "outbox_id", postgresql_where=text("sent_at IS NULL")),
     Index("outbox_topic", "topic", "outbox_id", postgresql_where=text("sent_at IS NULL")),
+    Index("outbox_document", text("(payload ->> 'document_id')")),
 )  # fmt: skip
 
 page_text = Table(
@@ -126,7 +128,7 @@ document = Table(
     _text("document_type"), _text("edition", EMPTY), Column("page_ids", JSONB, nullable=False),
     Column("revision", Integer, nullable=False, server_default=text("1")), _text("verdict"),
     Column("validated", JSONB, nullable=False), _at("updated_at"), Index("document_batch", "batch_id"),
-    Index("document_file", "file_id"),
+    Column("restricted", Boolean, nullable=False, server_default=text("false")), Index("document_file", "file_id"),
 )  # fmt: skip
 
 field_value = Table(
@@ -135,6 +137,8 @@ field_value = Table(
     _key("field"), _text("value"), _text("raw"), _text("kind"), Column("confidence", REAL, nullable=False),
     _text("verdict"), _text("rule", EMPTY), _text("witness", EMPTY), _text("problem", EMPTY),
     _to("page_id", "page.page_id"), Column("box", JSONB, nullable=False), _text("engine"), _text("method", EMPTY),
+    Index("field_value_settled", "kind", "document_id", postgresql_where=text(
+        "verdict = 'accept' AND value <> '' AND (rule LIKE 'reviewed%' OR witness <> '')")),
 )  # fmt: skip
 
 issue = Table(
@@ -150,7 +154,8 @@ issue = Table(
 review_task = Table(
     "review_task", metadata, _key("task_id"), _to("batch_id", "batch.batch_id"), Column("document_id", Text),
     Column("page_id", Text), _text("field", EMPTY), _text("reason"), _text("state", text("'open'")),
-    _at("created_at"), Index("review_task_batch", "batch_id", "state"), Index("review_task_document", "document_id"),
+    _at("created_at"), _text("stage", text("'first'")), _text("first_by", EMPTY), _text("second_by", EMPTY),
+    Index("review_task_batch", "batch_id", "state"), Index("review_task_document", "document_id"),
     Index("review_task_field", "field", "document_id", postgresql_where=text("state = 'open'")),
 )  # fmt: skip
 
@@ -159,6 +164,7 @@ review_decision = Table(
     _to("task_id", "review_task.task_id"), _text("decided_by"), _text("decision"), Column("value", Text),
     _at("decided_at"), Column("before", JSONB), Column("revision", Integer),
     Column("undoes", BigInteger, ForeignKey("pipeline.review_decision.decision_id"), unique=True),
+    _text("stage", text("'first'")), Column("normal", Text),
     Index("review_decision_task", "task_id"), Index("review_decision_by", "decided_by", "decided_at"),
 )  # fmt: skip
 
@@ -182,4 +188,34 @@ event = Table(
     "event", metadata, Column("event_id", BigInteger, primary_key=True), _at("at"), _text("actor"), _text("action"),
     _text("object"), Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
     Column("previous", LargeBinary), Column("hash", LargeBinary, nullable=False), schema="audit",
+)  # fmt: skip
+
+page_repair = Table(
+    "page_repair", metadata, _to("page_id", "page.page_id", primary_key=True), _key("what"), _text("value"),
+    _text("ruled_by"), _text("reason"), _at("ruled_at"),
+)  # fmt: skip
+
+field_policy = Table(
+    "field_policy", metadata, Column("target_id", Text, primary_key=True, server_default=EMPTY),
+    Column("document_type", Text, primary_key=True, server_default=EMPTY),
+    Column("field", Text, primary_key=True, server_default=EMPTY), _text("ask", text("'ask'")),
+    Column("second", Boolean, nullable=False, server_default=text("false")),
+)  # fmt: skip
+
+contract = Table(
+    "contract", metadata, _to("facility_id", "facility.facility_id", primary_key=True), _key("family"),
+    Column("target", Double, primary_key=True),
+    Column("valid_from", DateTime(timezone=True), primary_key=True, server_default=NOW),
+    Column("threshold", Double, nullable=False), Column("coverage", Double, nullable=False),
+    Column("accepted", Integer, nullable=False), Column("wrong", Integer, nullable=False),
+    Column("lower", Double, nullable=False), _text("objection", EMPTY), _text("basis"), _text("fingerprint"),
+    _text("engine"), Column("evidence", JSONB, nullable=False),
+    CheckConstraint("basis IN ('synthetic', 'own')", name="contract_basis_check"),
+    CheckConstraint("basis <> 'synthetic' OR facility_id = 'DEMO'", name="synthetic_for_demo_only"),
+)  # fmt: skip
+
+accuracy_target = Table(
+    "accuracy_target", metadata, _to("facility_id", "facility.facility_id", primary_key=True), _key("field"),
+    Column("target", Double, nullable=False), _text("set_by"), _at("set_at"),
+    CheckConstraint("target > 0 AND target < 1", name="accuracy_target_target_check"),
 )  # fmt: skip

@@ -17,12 +17,16 @@ from pipeline.database import engine
 from pipeline.settings import Settings
 from records.errors import LostLease, SohoaError
 from review.guard import guard, with_headers
-from review.policy import Right, Routes, right_of
+from review.openid import directory
+from review.policy import MUST_CHANGE, Right, Routes, right_of
 from review.rendering import for_fragment, language_of, problem
 from review.texts import texts
 
 HERE = Path(__file__).resolve().parent
-SCREENS = ("login", "queue", "task", "pages", "files", "release", "scans", "help")
+SCREENS = (
+    "login", "account", "queue", "task", "groups", "pages", "files", "repairs",
+    "unclaimed", "release", "quality", "scans", "practice", "help",
+)  # fmt: skip
 ASSETS = {  # Of all that npm installs, what a page may ask for.
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "openseadragon/openseadragon.min.js": "openseadragon/build/openseadragon/openseadragon.min.js",
@@ -36,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     texts()
     app = FastAPI(title="sohoa", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings, app.state.engine = settings, engine(settings, "review")
+    app.state.directory = directory(settings)
     app.middleware("http")(guard)
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
@@ -74,6 +79,8 @@ def asset(request: Request, name: str) -> Response:
 async def _refused(request: Request, error: HTTPException) -> Response:
     if error.status_code == 401 and _is_visit(request):
         return RedirectResponse(f"/login?back={quote(request.url.path)}", status_code=303)
+    if error.detail == MUST_CHANGE and _is_visit(request):
+        return RedirectResponse("/account", status_code=303)
     keys = (error.detail, f"error.{error.status_code}", "error.404")
     return problem(request, error.status_code, next(key for key in keys if key in texts()))
 

@@ -13,6 +13,7 @@ from review import words
 from review.drawing import upright_box
 from review.picklists import SEPARATORS, pick_list_of
 from review.revisions import PERSON, not_found
+from review.sentences import in_language
 from review.tickets import cut_of
 
 LONG = frozenset({"text", "long_text", "address"})
@@ -40,8 +41,10 @@ class Card(Frozen):
     """One field as it is shown. `value`: what was read, as an officer writes it; `typed`: what stands in the input.
 
     `sound`: the value is one of its kind. `box`: on the page as it lies in the file, None where nothing was found.
-    `reasons`: what speaks against the value, in Vietnamese; `why`: the rule, in the reader's language. `outcome`: the
-    decision, once there is one. `insist`: `error` is a doubt that the paper may overrule.
+    `reasons`: what speaks against the value; `why`: the rule. `outcome`: the decision, once there is one; `fixed`: the
+    reader cannot take it back. `insist`: `error` is a doubt that the paper may overrule. `entries`: what two persons
+    entered, between whom a senior decides. `guess`: nothing was found, and `on_page` is where the form mostly has the
+    field. `blind`: what was read is kept from the reader.
     """
 
     field: str
@@ -66,8 +69,12 @@ class Card(Frozen):
     long: bool
     state: State = State.OPEN
     outcome: str = ""
+    fixed: bool = False
     error: str = ""
     insist: bool = False
+    entries: tuple[str, ...] = ()
+    guess: bool = False
+    blind: bool = False
 
 
 def cards_of(
@@ -118,6 +125,7 @@ def _card(
     value, reading = judged.value, judged.value.reading
     shown = words.shown(value.value, value.kind)
     reasons = (value.problem, *(i.message for i in issues if i.field == value.field))
+    told = tuple(dict.fromkeys(in_language(reason, language) for reason in reasons if reason))
     pick, found = pick_list_of(form.spec(value.field)), reading.engine != PERSON
     return Card(
         field=value.field, key=key_of(value.field), label=words.label_of(form, value.field, names, language),
@@ -125,7 +133,7 @@ def _card(
         raw=reading.raw.strip(), read_by=words.read_by(reading.engine, language),
         surety=words.surety(judged.confidence),
         sure_words=words.sure_words(judged.confidence, language) if reading.raw.strip() else "",
-        why=words.why(judged.rule, language), reasons=tuple(dict.fromkeys(filter(None, reasons))),
+        why=words.why(judged.rule, language), reasons=told,
         others=words.other_readings(judged), page_id=reading.page_id, box=reading.box if found else None,
         on_page=on_upright(image, reading.box) if found else None, pick=pick, separator=SEPARATORS.get(pick, ""),
         long=value.kind in LONG and len(shown) > LONG_FROM, state=State.DONE if outcome else State.OPEN,

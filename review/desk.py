@@ -13,7 +13,8 @@ from review.restricted import opened, restricted_by, said_in
 from review.tables import waiting
 from review.texts import say
 from review.words import label_of, shown
-from validation.gx import FailedExpectation
+from validation.batch_suite import rule_of
+from validation.suites import FailedExpectation
 
 LIMIT = 100  # values shown of one failure
 
@@ -39,11 +40,13 @@ class Row(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A failed expectation in words. `more`: values that are not shown."""
+    """A failed expectation in words. `more`: values that are not shown; `whole`: it is about a figure of the batch, and
+    has no values."""
 
     sentence: str
     rows: tuple[Row, ...]
     more: int
+    whole: bool
 
 
 class _Document(NamedTuple):
@@ -58,7 +61,7 @@ def held_batches(conn: Connection, language: str) -> list[HeldBatch]:
     query = select(batch.c.batch_id).where(batch.c.state == HELD).order_by(batch.c.created_at, batch.c.batch_id)
     return [
         HeldBatch(
-            batch_id=name, why=tuple(_sentence(one, language) for one in noted(conn, name)),
+            batch_id=name, why=tuple(sentence(one, language) for one in noted(conn, name)),
             last=last_release(conn, name),
         )
         for name in conn.scalars(query).all()
@@ -69,15 +72,20 @@ def told(conn: Connection, account_id: str, failures: Iterable[Failure], languag
     """Failures in the reader's language, with what this account may see of the values behind them."""
     found, documents = [], dict[str, _Document]()
     for one in failures:
-        shown_now = one.breaches[:LIMIT]
+        values = [b for b in one.breaches if b.document_id]
+        shown_now = values[:LIMIT]
         missing = {b.document_id for b in shown_now} - documents.keys()
         documents |= _documents(conn, account_id, missing)
         rows = tuple(_row(b.document_id, b.field, b.value, documents, language) for b in shown_now)
-        found.append(Told(_sentence(one.expectation, language), rows, len(one.breaches) - len(rows)))
+        whole = len(values) < len(one.breaches)
+        found.append(Told(sentence(one.expectation, language), rows, len(values) - len(rows), whole))
     return found
 
 
-def _sentence(asked: FailedExpectation, language: str) -> str:
+def sentence(asked: FailedExpectation, language: str) -> str:
+    """What failed, in the reader's language."""
+    if not asked.document_type:
+        return rule_of(asked).sentence(language, asked.field)
     form = document_types()[asked.document_type]
     title = form.title.vi if language == "vi" else form.title.en
     return say(f"release.rule.{asked.rule}", language, form=title, field=_label(form, asked.field, language))

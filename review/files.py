@@ -1,22 +1,28 @@
-"""Stage 8, review.files: the files that wait as a whole, with their pages and what an officer is asked about each."""
+"""Stage 8, review.files: the files that wait as a whole, and any file with its pages and what is asked about each."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pipeline.emr import HELD
+from pipeline.doubles import DOUBLE
+from pipeline.emr import CONFLICT, HELD
+from pipeline.placing import FILED
 from pipeline.tables import document, file, issue, page, receipt
 from records.base import Frozen
 from records.errors import SohoaError
-from records.states import PageState
+from records.states import IN_PROGRESS, PageState
+from review.repairs import documents_of
 from transformers.identity import IdentityState
 
 LIMIT = 200  # files shown at once
-CONFLICT = "emr_conflict"  # what the EMR did not take; asked of a document as a whole
+PLACEABLE = frozenset(state.value for state in FILED)
+SHOWN = sorted(PLACEABLE | {state.value for state in IN_PROGRESS})
 
 
 class WaitingFile(Frozen):
-    """A file of which something cannot be loaded. `asked`: the checks that ask about its pages."""
+    """A file, in the list one of which something cannot be loaded. `asked`: the checks that ask about its pages."""
 
     file_id: str
     batch_id: str
@@ -26,7 +32,8 @@ class WaitingFile(Frozen):
 
 
 class FilePage(Frozen):
-    """One page of a file in its order. `issues`: sentences for the officer; `waits`: it can be placed."""
+    """One page of a file. `issues`: sentences for the officer; `waits`: it can be placed and repaired; `again`: it
+    waits to be read once more."""
 
     page_id: str
     document_id: str
@@ -36,6 +43,7 @@ class FilePage(Frozen):
     identity: str
     issues: tuple[str, ...]
     waits: bool
+    again: bool = False
 
 
 def waiting_files(conn: Connection) -> list[WaitingFile]:
@@ -63,36 +71,74 @@ def waiting_files(conn: Connection) -> list[WaitingFile]:
 
 
 def pages_of(conn: Connection, file_id: str) -> tuple[WaitingFile, list[FilePage]]:
-    """A file that waits with its pages; SohoaError when it does not wait."""
-    found = next((one for one in waiting_files(conn) if one.file_id == file_id), None)
-    if found is None:
-        raise SohoaError(f"The file '{file_id}' does not wait for anybody; reload the list.")
-    identity = conn.scalars(select(file.c.facts).where(file.c.file_id == file_id)).one().get("identity", {})
+    """A file with its pages in its order; SohoaError when there is none."""
+    own = conn.execute(select(file).where(file.c.file_id == file_id)).mappings().one_or_none()
+    if own is None:
+        raise SohoaError(f"There is no file '{file_id}'; reload the list.")
+    asked, rows = _asked(conn, file_id), _rows(conn, file_id)
     told: dict[str, list[str]] = {}
-    for page_id, _, message in _asked(conn, file_id):
+    for page_id, _, message in asked:
         told.setdefault(page_id, []).append(message)
-    query = (
-        select(
-            document.c.document_id,
-            page.c.page_id,
-            page.c.number,
-            page.c.state,
-            receipt.c.path,
-            document.c.document_type,
-        )
-        .join(document, document.c.document_id == page.c.document_id)
-        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
-        .where(document.c.file_id == file_id)
-        .order_by(receipt.c.path, page.c.number)
-    )
-    return found, [
+    identity = own["facts"].get("identity", {})
+    pages = [
         FilePage(
             page_id=row.page_id, document_id=row.document_id, number=row.number, path=row.path,
             document_type=row.document_type, identity=identity.get(row.page_id, ""),
-            issues=tuple(told.get(row.page_id, ())), waits=row.state == PageState.IN_REVIEW.value,
+            issues=tuple(told.get(row.page_id, ())), waits=row.state in PLACEABLE,
+            again=row.state == PageState.RECEIVED.value,
         )
-        for row in conn.execute(query)
+        for row in rows
     ]  # fmt: skip
+    checks = tuple(sorted({check for _, check, _ in asked}))
+    return WaitingFile(
+        file_id=file_id, batch_id=own["batch_id"], label=own["label"], pages=len(pages), asked=checks
+    ), pages  # fmt: skip
+
+
+def documents_in(pages: Sequence[FilePage]) -> list[list[FilePage]]:
+    """Pages in their order -> those of each document together."""
+    return [list(group) for _, group in groupby(pages, key=lambda one: one.document_id)]
+
+
+def other_page(pages: Sequence[FilePage], one: FilePage) -> FilePage | None:
+    """What a page is compared with: the sheet that it seems to repeat, else the first page that is surely of the file,
+    else any other; None in a file of one page."""
+    others = [other for other in pages if other.page_id != one.page_id]
+    repeated = [o for o in others if DOUBLE.format(path=o.path, number=o.number) in one.issues]
+    sure = [o for o in others if o.identity == IdentityState.CONFIRMED.value]
+    return next(iter((*repeated, *sure, *others)), None)
+
+
+def is_doubted(one: FilePage, other: FilePage) -> bool:
+    """Whether the officer is asked if a page repeats the other one."""
+    return DOUBLE.format(path=other.path, number=other.number) in one.issues
+
+
+def _rows(conn: Connection, file_id: str) -> Sequence[Any]:
+    """The pages of a file's documents, document by document as they lie in it."""
+    query = (
+        select(document.c.document_id, page.c.page_id, page.c.number, page.c.state, receipt.c.path,
+               document.c.document_type)
+        .join(document, document.c.document_id == page.c.document_id)
+        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
+        .where(document.c.file_id == file_id, page.c.state.in_(SHOWN))
+    )  # fmt: skip
+    rows = {row.page_id: row for row in conn.execute(query)}
+    order = [page_id for own in documents_of(conn, file_id) for page_id in own.page_ids]
+    return [rows[page_id] for page_id in order if page_id in rows]
+
+
+def document_of(conn: Connection, page_id: str) -> Any:
+    """Row (document_id, document_type, file_id) of the document that a page is of; None where it is of none."""
+    query = select(document.c.document_id, document.c.document_type, document.c.file_id)
+    query = query.join(page, page.c.document_id == document.c.document_id).where(page.c.page_id == page_id)
+    return conn.execute(query).one_or_none()
+
+
+def file_of(conn: Connection, document_id: str) -> Any:
+    """Row (file_id, page_ids) of a document; None where there is none."""
+    query = select(document.c.file_id, document.c.page_ids).where(document.c.document_id == document_id)
+    return conn.execute(query).one_or_none()
 
 
 def labels(conn: Connection, batch_id: str) -> Sequence[str]:

@@ -2,31 +2,43 @@
 
 `review.waiting` has a row for each such document, kept by triggers. A lease runs on the database's clock; its token
 grows with each holder, so that one who lost it and does not know is told when saving. Documents of held files wait at
-the file questions, restricted ones for somebody who opens them with a reason.
+the file questions, restricted ones for somebody who opens them with a reason. A document goes to whoever may do
+something in it: not to the only one whose entries wait for a second person, nor but to seniors when entries differ.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from statistics import median
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    all_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import aliased
 
-from pipeline.tables import document, review_decision, review_task
+from pipeline.tables import document, review_task
 from records.base import Frozen
+from review.policy import Role
 from review.restricted import opened, restricted_by, restrictions, said_in
-from review.revisions import Decision, normal
-from review.tables import lease, waiting
+from review.tables import account, lease, waiting
 
 LEASE_SECONDS = 600
 MOST_CLOSED = 50  # restricted documents listed at once
 ATTEMPTS = 20  # Each failed one means that somebody else got a document.
-AWAY = timedelta(minutes=5)  # Between two decisions: longer is a pause, not work.
 
 NOW = func.clock_timestamp()
 TOKEN = text("nextval('review.lease_token')")
+ORDER = (waiting.c.deadline, waiting.c.place, waiting.c.since, waiting.c.document_id)
 
 
 class Filters(Frozen):
@@ -47,12 +59,15 @@ class Lease(Frozen):
 
 
 class Counts(Frozen):
-    """What waits. `documents`: may be handed out now or later, `values`: open tasks in them, `taken`: of them held by
-    officers; `stopped`: documents of held files; `restricted`: others of which it is known that not
-    everybody may see them; `by_type`: of `documents`, most first."""
+    """What waits. `documents`: may be handed out now or later, `values`: open tasks in them, `second` and `senior`: of
+    those, that wait for another person and for a senior; `taken`: documents held by officers; `stopped`: documents of
+    held files; `restricted`: others of which it is known that not everybody may see them; `by_type`: of `documents`,
+    most first."""
 
     documents: int
     values: int
+    second: int
+    senior: int
     taken: int
     stopped: int
     restricted: int
@@ -67,17 +82,6 @@ class Closed(Frozen):
     box: str
 
 
-class Progress(Frozen):
-    """What an officer did since a moment. `seconds`: median between two decisions; `agreed`: of `compared` tasks that
-    another officer decided too, those with the same outcome."""
-
-    values: int
-    documents: int
-    seconds: float | None
-    compared: int
-    agreed: int
-
-
 def claim(
     conn: Connection, account_id: str, filters: Filters | None = None, seconds: float = LEASE_SECONDS
 ) -> str | None:
@@ -89,21 +93,30 @@ def claim(
         if take(conn, account_id, held, seconds):
             return held
         give_back(conn, held, account_id)
-    query = next_free(filters or Filters()).with_for_update(of=document, skip_locked=True)
-    for _ in range(ATTEMPTS):
-        found: str | None = conn.scalar(query)
-        while found is not None and _mark_restricted(conn, found):
-            found = conn.scalar(query)
-        if found is None or take(conn, account_id, found, seconds):
-            return found
+    for kind in _in_turn(conn, account_id, filters or Filters()):
+        query = kind.with_for_update(of=document, skip_locked=True)
+        for _ in range(ATTEMPTS):
+            found: str | None = conn.scalar(query)
+            while found is not None and mark_restricted(conn, found):
+                found = conn.scalar(query)
+            if found is None:
+                break
+            if take(conn, account_id, found, seconds):
+                return found
     return None
 
 
+def peek(conn: Connection, account_id: str) -> str | None:
+    """The document that the officer is likely to be given next."""
+    return next((conn.scalar(kind) for kind in _in_turn(conn, account_id, Filters())), None)
+
+
 def take(conn: Connection, account_id: str, document_id: str, seconds: float = LEASE_SECONDS) -> Lease | None:
-    """The officer's lease on this document, new or renewed; None when another holds it, when nothing in it is open, and
-    when it waits elsewhere."""
+    """The officer's lease on this document, new or renewed; None when another holds it, when nothing in it is open to
+    her, and when it waits elsewhere."""
     conn.execute(select(document.c.document_id).where(document.c.document_id == document_id).with_for_update())
-    here = select(waiting.c.tasks).where(waiting.c.document_id == document_id, ~waiting.c.held)
+    hers = or_(*_hers(account_id))
+    here = select(waiting.c.tasks).where(waiting.c.document_id == document_id, ~waiting.c.held, hers)
     if conn.scalar(here) is None or (_restricted(conn, document_id) and not opened(conn, account_id, document_id)):
         return None
     own = (lease.c.account_id == account_id) & (lease.c.until > NOW)
@@ -118,15 +131,43 @@ def take(conn: Connection, account_id: str, document_id: str, seconds: float = L
     return Lease.model_validate(dict(row)) if row else None
 
 
-def next_free(filters: Filters) -> Select[Any]:
-    """The query for the first free document."""
+def _hers(account_id: str) -> list[ColumnElement[bool]]:
+    """The ways in which a document has something for this officer; each has its own index."""
+    senior = select(account.c.account_id).where(account.c.account_id == account_id, account.c.role == Role.SENIOR)
+    apart = literal(account_id) != all_(waiting.c.senior_not)
+    return [
+        waiting.c.for_all,
+        ~waiting.c.for_all & (waiting.c.second > 0) & (waiting.c.second_not != account_id),
+        ~waiting.c.for_all & (waiting.c.senior > 0) & apart & senior.exists(),
+    ]
+
+
+def _in_turn(conn: Connection, account_id: str, filters: Filters) -> list[Select[Any]]:
+    """For each way, the query for its first free document; the way whose document comes first in the queue is first."""
+    kinds = [next_free(filters, way) for way in _hers(account_id)]
+    heads = [
+        kind.with_only_columns(literal(place).label("way"), *ORDER, maintain_column_froms=True).subquery()
+        for place, kind in enumerate(kinds)
+    ]
+    first = union_all(*(select(head) for head in heads)).subquery()
+    order = [first.c[column.name] for column in ORDER]
+    return [kinds[place] for place in conn.scalars(select(first.c.way).order_by(*order))]
+
+
+def next_free(filters: Filters, way: ColumnElement[bool] = waiting.c.for_all) -> Select[Any]:
+    """The query for the first free document; as it stands, of those that have something for everybody."""
     return (
         select(waiting.c.document_id)
         .join(document, document.c.document_id == waiting.c.document_id)
-        .where(~waiting.c.held, ~waiting.c.restricted, _for_everybody(), *_like(filters), ~_leased().exists())
-        .order_by(waiting.c.deadline, waiting.c.place, waiting.c.since, waiting.c.document_id)
+        .where(*free(way), *_like(filters))
+        .order_by(*ORDER)
         .limit(1)
     )
+
+
+def free(way: ColumnElement[bool] = waiting.c.for_all) -> tuple[ColumnElement[bool], ...]:
+    """What holds of a document (`waiting`) that may be handed out now; as it stands, to everybody."""
+    return ~waiting.c.held, ~waiting.c.restricted, way, _for_everybody(), ~_leased().exists()
 
 
 def lease_of(conn: Connection, document_id: str, account_id: str) -> Lease | None:
@@ -167,7 +208,8 @@ def counts(conn: Connection, filters: Filters | None = None) -> Counts:
     rows = conn.execute(
         select(
             waiting.c.document_type, waiting.c.held, closed.label("closed"), func.count().label("documents"),
-            func.sum(waiting.c.tasks).label("values"),
+            func.sum(waiting.c.tasks).label("values"), func.sum(waiting.c.second).label("second"),
+            func.sum(waiting.c.senior).label("senior"),
         )
         .where(*like)
         .group_by(waiting.c.document_type, waiting.c.held, closed)
@@ -177,6 +219,8 @@ def counts(conn: Connection, filters: Filters | None = None) -> Counts:
     return Counts(
         documents=sum(row.documents for row in free),
         values=sum(row.values for row in free),
+        second=sum(row.second for row in free),
+        senior=sum(row.senior for row in free),
         taken=conn.scalar(taken.where(lease.c.until > NOW, ~waiting.c.held, *like)) or 0,
         stopped=sum(row.documents for row in rows if row.held),
         restricted=sum(row.documents for row in rows if row.closed and not row.held),
@@ -189,39 +233,10 @@ def closed_ones(conn: Connection, filters: Filters | None = None) -> list[Closed
     query = (
         select(waiting.c.document_id, waiting.c.document_type, waiting.c.label.label("box"))
         .where(~waiting.c.held, _closed(), *_like(filters or Filters()))
-        .order_by(waiting.c.deadline, waiting.c.place, waiting.c.since, waiting.c.document_id)
+        .order_by(*ORDER)
         .limit(MOST_CLOSED)
     )
     return [Closed.model_validate(dict(row)) for row in conn.execute(query).mappings()]
-
-
-def progress(conn: Connection, account_id: str, since: datetime) -> Progress:
-    """What the officer decided since then and did not take back."""
-    undone, other = aliased(review_decision), aliased(review_decision)
-    own = (
-        select(review_decision, review_task.c.document_id)
-        .join(review_task, review_task.c.task_id == review_decision.c.task_id)
-        .where(
-            review_decision.c.decided_by == account_id, review_decision.c.decided_at >= since,
-            review_decision.c.undoes.is_(None),
-            ~select(undone.c.decision_id).where(undone.c.undoes == review_decision.c.decision_id).exists(),
-        )
-        .order_by(review_decision.c.decided_at)
-    )  # fmt: skip
-    rows = conn.execute(own).mappings().all()
-    theirs = select(other.c.task_id, other.c.decision, other.c.value, other.c.before).where(
-        other.c.task_id.in_([row["task_id"] for row in rows]), other.c.decided_by != account_id,
-        other.c.undoes.is_(None),
-    )  # fmt: skip
-    also = {row["task_id"]: _outcome(row) for row in conn.execute(theirs.order_by(other.c.decision_id)).mappings()}
-    both = [row for row in rows if row["task_id"] in also]
-    return Progress(
-        values=len(rows),
-        documents=len({row["document_id"] for row in rows} - _unfinished(conn, {row["document_id"] for row in rows})),
-        seconds=_pace([row["decided_at"] for row in rows]),
-        compared=len(both),
-        agreed=sum(_outcome(row) == also[row["task_id"]] for row in both),
-    )
 
 
 def _held(conn: Connection, account_id: str) -> Sequence[str]:
@@ -229,7 +244,7 @@ def _held(conn: Connection, account_id: str) -> Sequence[str]:
     return conn.scalars(select(lease.c.document_id).where(own).order_by(lease.c.token)).all()
 
 
-def _mark_restricted(conn: Connection, document_id: str) -> bool:
+def mark_restricted(conn: Connection, document_id: str) -> bool:
     """Leave a restricted document out from now on; whether it is one."""
     if not _restricted(conn, document_id):
         return False
@@ -273,22 +288,3 @@ def _like(filters: Filters) -> list[ColumnElement[bool]]:
         own = (review_task.c.document_id == waiting.c.document_id) & (review_task.c.state == "open")
         where.append(select(review_task.c.task_id).where(own, review_task.c.field == filters.field).exists())
     return where
-
-
-def _unfinished(conn: Connection, documents: set[str]) -> set[str]:
-    return set(conn.scalars(select(waiting.c.document_id).where(waiting.c.document_id.in_(documents))))
-
-
-def _pace(moments: Sequence[datetime]) -> float | None:
-    """Median seconds from one decision to the next, pauses left out; None before the second."""
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
-    working = [gap.total_seconds() for gap in gaps if gap <= AWAY]
-    return round(median(working), 1) if working else None
-
-
-def _outcome(row: RowMapping) -> tuple[str, str]:
-    """What a decision came to: to accept a value and to type the same are one."""
-    read = ((row["before"] or {}).get("value") or {}).get("value")
-    if row["decision"] == Decision.ACCEPT and read:
-        return Decision.CORRECT, read["value"]
-    return row["decision"], normal(row["value"], read["kind"]) if row["value"] and read else row["value"]

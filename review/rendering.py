@@ -11,13 +11,14 @@ from fastapi.templating import Jinja2Templates
 from sqlalchemy import Connection
 
 from review.policy import Right, may
+from review.sentences import in_language
 from review.sessions import Account
 from review.texts import LANGUAGES, say
 
 LANGUAGE_COOKIE = "sohoa_language"
 PLACES = (  # The header's links.
-    ("/queue", Right.COUNTS), ("/files", Right.PLACE_PAGES), ("/scans", Right.SCAN), ("/release", Right.RELEASE),
-    ("/help", Right.SIGNED_IN),
+    ("/queue", Right.COUNTS), ("/groups", Right.REVIEW), ("/files", Right.PLACE_PAGES), ("/scans", Right.SCAN),
+    ("/release", Right.RELEASE), ("/quality", Right.QUALITY), ("/help", Right.SIGNED_IN),
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def account_of(request: Request) -> Account | None:
 
 
 def page(request: Request, template: str, code: int = 200, **shown: Any) -> HTMLResponse:
-    """A template of review/templates with `shown`, and with `t`, `language`, `account` and `csrf`."""
+    """A template of review/templates with `shown`, and with `t`, `said`, `language`, `account` and `csrf`."""
     return _TEMPLATES.TemplateResponse(request, template, shown, status_code=code)
 
 
@@ -64,8 +65,8 @@ Transaction = Annotated[Connection, Depends(transaction, scope="function")]
 def _always(request: Request) -> dict[str, Any]:
     language = language_of(request)
     return {
-        "t": partial(_text, language), "language": language, "account": account_of(request),
-        "csrf": getattr(request.state, "csrf", ""), "may": may, "places": PLACES,
+        "t": partial(_text, language), "said": partial(in_language, language=language), "language": language,
+        "account": account_of(request), "csrf": getattr(request.state, "csrf", ""), "may": may, "places": PLACES,
     }  # fmt: skip
 
 

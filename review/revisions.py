@@ -14,11 +14,14 @@ from records.document_types import DocumentType
 from records.documents import Document, FieldReading, FieldValue, Issue, JudgedValue, ValidatedDocument, Verdict
 from records.errors import SohoaError
 from records.pages import PageBox
+from review.sentences import in_language
 from review.texts import say
 from transformers.parsers import PARSERS
 from validation.checks import document_issues
 
 REVIEWED, ILLEGIBLE = "reviewed", "illegible"
+BY_TWO, BY_SENIOR = "reviewed_by_two", "reviewed_by_senior"  # two persons' entries agreed; a senior chose
+BY_PERSON = frozenset({REVIEWED, BY_TWO, BY_SENIOR})
 PERSON, TYPED = "person", "typed"  # engine and method of a value that no machine found
 WHOLE_PAGE = PageBox(left=0, top=0, right=1, bottom=1)
 MAX_TYPED = 2_000  # characters
@@ -46,7 +49,8 @@ class Refused(SohoaError):
 
     def said(self, language: str) -> str:
         """The sentence for the officer."""
-        return say(self.key, language, **self.told)
+        told = {name: in_language(str(what), language) if name == "why" else what for name, what in self.told.items()}
+        return say(self.key, language, **told)
 
 
 def typed_text(value: str) -> str:
@@ -78,22 +82,22 @@ def not_found(document: Document, document_type: DocumentType, field: str) -> Ju
     return JudgedValue(value=own, verdict=Verdict.REVIEW, rule="check:required", confidence=0.0)
 
 
-def decided(judged: JudgedValue, decision: Decision, typed: str = "") -> JudgedValue:
+def decided(judged: JudgedValue, decision: Decision, typed: str = "", rule: str = REVIEWED) -> JudgedValue:
     """The value as the officer has it; Refused when it is none of its kind. An illegible one is rejected, so that
-    nothing of it is loaded."""
+    nothing of it is loaded. `rule`: how it came to be settled."""
     own = judged.value
     if decision is Decision.UNREADABLE:
         nothing = own.model_copy(update={"value": "", "problem": ""})
         return _settled(judged, nothing, verdict=Verdict.REJECT, rule=ILLEGIBLE, confidence=0.0)
     if decision is Decision.ABSENT:
-        return _settled(judged, own.model_copy(update={"value": "", "problem": ""}))
+        return _settled(judged, own.model_copy(update={"value": "", "problem": ""}), rule=rule)
     if decision is Decision.ACCEPT:
         value = _parsed(own, own.value) if own.problem or not own.value else own.value
-        return _settled(judged, own.model_copy(update={"value": value, "problem": ""}))
+        return _settled(judged, own.model_copy(update={"value": value, "problem": ""}), rule=rule)
     corrected = own.model_copy(update={"value": _parsed(own, typed), "problem": ""})
     if own.reading.engine == PERSON:
         corrected = corrected.model_copy(update={"reading": own.reading.model_copy(update={"raw": typed})})
-    return _settled(judged, corrected)
+    return _settled(judged, corrected, rule=rule)
 
 
 def revised(
@@ -145,7 +149,7 @@ def _settled(
 ) -> JudgedValue:
     witness = judged.witness if own.value == judged.value.value else ""
     new = {"value": own, "verdict": verdict, "rule": rule, "witness": witness, "confidence": confidence}
-    return judged.model_copy(update=new)
+    return judged.model_copy(update=new | {"reasons": (), "blockers": ()})
 
 
 def _parsed(own: FieldValue, text: str) -> str:
@@ -174,7 +178,7 @@ def _waiting(document: ValidatedDocument, found: Iterable[Issue]) -> set[str]:
 
 def _by_person(document: ValidatedDocument) -> set[str]:
     """Fields whose value a person has settled."""
-    return {v.value.field for v in document.values if v.rule == REVIEWED}
+    return {v.value.field for v in document.values if v.rule in BY_PERSON}
 
 
 def _refuse(

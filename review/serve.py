@@ -1,4 +1,4 @@
-"""Stage 8, review.serve: the workbench on 127.0.0.1 until it is told to stop; requests under way are finished first."""
+"""Stage 8, review.serve: the workbench until it is told to stop; requests under way are finished first."""
 
 import logging
 import traceback
@@ -11,12 +11,11 @@ from pipeline.settings import Settings
 from records.errors import SohoaError
 from review.app import ASSETS, assets_folder, create_app
 
-HOST = "127.0.0.1"
 FINISH_SECONDS = 10
 
 
 def serve(settings: Settings) -> None:
-    """Answer on `review_port` until SIGTERM or Ctrl-C; SohoaError when the pages' scripts were never installed."""
+    """Answer until SIGTERM or Ctrl-C; SohoaError when the pages' scripts were never installed."""
     missing = [name for name, path in ASSETS.items() if not (assets_folder(settings) / path).is_file()]
     if missing:
         raise SohoaError(f"{assets_folder(settings)} lacks {', '.join(missing)}; run ./run setup.")
@@ -24,8 +23,8 @@ def serve(settings: Settings) -> None:
     logging.getLogger("uvicorn.access").addFilter(without_query)
     logging.getLogger("uvicorn.error").addFilter(without_message)
     uvicorn.run(
-        create_app(settings), host=HOST, port=settings.review_port, server_header=False, log_level="info",
-        timeout_graceful_shutdown=FINISH_SECONDS,
+        create_app(settings), host=settings.review_host, port=settings.review_port, server_header=False,
+        log_level="info", timeout_graceful_shutdown=FINISH_SECONDS,
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from extractors.tables import Peek, find_tables, nothing_there
 from records.document_types import document_types
 from records.documents import FieldReading, PageReading
 from records.pages import Box, Line, PageBox, PageImage, PageText, Rulings, Word
+from validation.contract import Basis, Contract, Threshold
+from validation.features import FAMILIES
 
 EM = 40.0  # height of a word in pixels
 LETTER = 20.0  # width of every letter; so one space parts words (20 px) and three part columns (60 px)
@@ -165,3 +167,13 @@ def alter_a_byte(path: Path) -> None:
 
 def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
+
+
+def contract(threshold: float = 0.0, **families: float) -> Contract:
+    """A contract of any reader and field with this threshold for every family, but for those named."""
+    rows = tuple(
+        Threshold(family=family, target=1.0, threshold=families.get(family, threshold), coverage=1.0, accepted=0,
+                  wrong=0, lower=0.0, objection="")
+        for family in FAMILIES
+    )  # fmt: skip
+    return Contract(basis=Basis.OWN, thresholds=rows)

@@ -7,13 +7,13 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
-from builders import page_reading  # noqa: E402
+from builders import contract, page_reading  # noqa: E402
 
 from pipeline.assembly import assemble_file, document_values  # noqa: E402
 from pipeline.grouping import FilePage  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 from records.documents import Verdict  # noqa: E402
-from validation.verdicts import UNPROVEN  # noqa: E402
+from validation.contract import UNPROVEN  # noqa: E402
 
 TYPES = document_types()
 CUC = {"patient.name": "LÊ THỊ CÚC", "patient.id": "14003728"}
@@ -63,10 +63,12 @@ def test_the_text_layer_of_a_born_digital_page_is_a_witness():
     assert set(verdicts(only).values()) == {(Verdict.ACCEPT, "text_layer")}
 
 
-@pytest.mark.parametrize(("thresholds", "verdict"), [({"default": 0.0}, Verdict.ACCEPT), (UNPROVEN, Verdict.REVIEW)])
-def test_before_accuracy_was_measured_no_confidence_is_enough(thresholds, verdict):
-    pages = file_pages(("lab_report", {"patient.phone": "0912345678"}))
-    (only,) = assemble_file("file", pages, TYPES, {}, thresholds=thresholds).documents
+@pytest.mark.parametrize(("measured", "verdict"), [(contract(), Verdict.ACCEPT), (UNPROVEN, Verdict.REVIEW)])
+def test_before_accuracy_was_measured_no_confidence_is_enough(measured, verdict):
+    (page,) = file_pages(("lab_report", {"patient.phone": "0912345678"}))
+    (phone,) = (one.model_copy(update={"others": (one.raw,)}) for one in page.reading.readings)
+    twice = page.model_copy(update={"reading": page.reading.model_copy(update={"readings": (phone,)})})
+    (only,) = assemble_file("file", [twice], TYPES, {}, contract=measured).documents
     assert verdicts(only)["patient.phone"][0] is verdict
 
 
@@ -168,6 +170,21 @@ def test_the_officer_is_told_what_the_page_says_and_what_the_file_says():
         "hồ sơ ghi họ tên “LÊ THỊ CÚC”, mã người bệnh “14003728”. "
         "Hãy so với ảnh trang và bìa hồ sơ rồi chuyển trang hoặc xác nhận."
     )
+
+
+def test_a_relatives_identity_card_waits_for_an_officer_and_holds_no_file():
+    card = {"patient.name": "TRẦN VĂN BÌNH", "patient.national_id": "001088012345"}
+    found = assembled(("discharge_letter", CUC), ("identity_card", card), ("lab_report", CUC))
+    assert not found.held
+    assert [str(found.identity[page]) for page in "123"] == ["confirmed", "unknown", "confirmed"]
+    assert [i.check for i in found.page_issues["2"]] == ["no_identity"]
+    assert set(found.page_issues) == {"2"}
+    assert found.page_issues["2"][0].message.startswith(
+        "Chưa chắc trang này thuộc hồ sơ: trang ghi họ tên “TRẦN VĂN BÌNH”, số định danh “001088012345”; "
+        "hồ sơ ghi họ tên “LÊ THỊ CÚC”. "
+    )
+    alone = assembled(("identity_card", card))
+    assert "hồ sơ chưa ghi." in alone.page_issues["1"][0].message
 
 
 def test_both_sides_are_told_of_a_page_in_doubt_too():

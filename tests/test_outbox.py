@@ -7,8 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import insert, select
 
-from pipeline import airflow, outbox, steps, tables
+from pipeline import airflow, cli, documents, outbox, steps, tables
 from records.errors import SohoaError
+from validation.suites import FailedExpectation
 
 
 class Airflow(ThreadingHTTPServer):
@@ -133,9 +134,10 @@ def test_rows_that_another_poller_has_are_left_to_it(settings, told, api):
 
 def test_a_batch_is_asked_before_it_is_loaded_for_tasks_come_before_its_checks(clean, batch, monkeypatch):
     asked, passes = [], False
+    monkeypatch.setattr(steps, "repair", lambda batch_id: 0)
     monkeypatch.setattr(steps, "check", lambda batch_id: asked.append(batch_id) or passes)
     monkeypatch.setattr(steps, "load", lambda batch_id: 5)
-    assert (outbox.load_reviewed(batch), asked) == (0, [batch])
+    assert (outbox.load_reviewed(batch), asked) == (None, [batch])
     passes = True
     assert outbox.load_reviewed(batch) == 5
 
@@ -143,3 +145,17 @@ def test_a_batch_is_asked_before_it_is_loaded_for_tasks_come_before_its_checks(c
 def test_a_batch_that_is_not_there_is_said_to_be_missing(clean):
     with pytest.raises(SohoaError, match="box-404"):
         outbox.load_reviewed("box-404")
+
+
+def test_the_command_asks_the_checks_as_well_and_says_what_holds_the_batch(clean, batch, monkeypatch):
+    failed = FailedExpectation(document_type="inpatient_cover", rule="unique", field="encounter.number", message="Hai.")
+    with clean.begin() as conn:
+        documents.note_batch_issues(conn, batch, [failed])
+    monkeypatch.setattr(steps, "repair", lambda batch_id: 0)
+    monkeypatch.setattr(steps, "check", lambda batch_id: False)
+    monkeypatch.setattr(steps, "load", lambda batch_id: pytest.fail("a held batch is not loaded"))
+    with pytest.raises(SohoaError, match=f"{batch} is held by its checks.*inpatient_cover: Hai"):
+        cli.load(batch)
+    monkeypatch.setattr(steps, "check", lambda batch_id: True)
+    monkeypatch.setattr(steps, "load", lambda batch_id: 5)
+    cli.load(batch)

@@ -51,11 +51,11 @@ NOBODYS = {"page_id": "p-0001", "check_name": "no_identity", "message": "Không 
 CONFLICT = {"document_id": "d", "check_name": "emr_conflict", "message": "Hồ sơ đã đóng."}
 
 
-def test_a_file_with_nothing_but_doubtful_values_does_not_wait(filed):
+def test_a_file_with_nothing_but_doubtful_values_does_not_wait_and_is_shown(filed):
     engine = filed()
-    assert waiting(engine) == []
-    with pytest.raises(SohoaError, match="does not wait"):
-        pages(engine)
+    assert waiting(engine) == [] and len(pages(engine)) == 2
+    with pytest.raises(SohoaError, match="no file"), engine.connect() as conn:
+        pages_of(conn, "g")
 
 
 def test_a_held_file_waits_until_its_pages_are_on_their_way(filed, conn):
@@ -71,7 +71,7 @@ def test_a_page_of_nobody_can_be_placed_though_its_file_is_not_held(filed):
     assert waiting(engine) == [("a.pdf", 2, ("no_identity",))]
     first, second = pages(engine)
     assert first == ("p-0001", "unknown", ("Không rõ của ai.",), True)
-    assert second == ("p-0002", "confirmed", (), False)
+    assert second == ("p-0002", "confirmed", (), True), "a loaded page can be placed elsewhere too"
 
 
 def test_a_page_of_nobody_that_does_not_wait_is_not_asked_about(filed):

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, text, update
 from pipeline import database, tables
 from review import queue, sessions
 from review.app import create_app
+from review.progress import progress
 from review.queue import Filters
 from review.restricted import break_glass
 from review.screens.queue import today
@@ -242,8 +243,8 @@ def test_progress_tells_pace_and_agreement_without_pauses_and_without_what_was_t
             )  # fmt: skip
         conn.execute(text("UPDATE pipeline.review_task SET state = 'decided' WHERE document_id <> 'b'"))
     with review.connect() as conn:
-        day = queue.progress(conn, "an", LONG_AGO)
-        nothing = queue.progress(conn, "an", LONG_AGO + timedelta(days=1))
+        day = progress(conn, "an", LONG_AGO)
+        nothing = progress(conn, "an", LONG_AGO + timedelta(days=1))
     assert (day.values, day.documents, day.seconds) == (3, 2, 4.0)
     assert (day.compared, day.agreed) == (2, 1)
     assert (nothing.values, nothing.documents, nothing.seconds, nothing.compared) == (0, 0, None, 0)

@@ -19,7 +19,7 @@ from review.restricted import break_glass
 from review.tables import account, release
 from validation import gx
 from validation.breaches import RULES, breaches
-from validation.gx import BatchReport, FailedExpectation
+from validation.suites import BatchReport, FailedExpectation, form_suite
 
 BATCH, COVER, NUMBER = "hộp-1", "inpatient_cover", "encounter.number"
 REASON = "hai lần vào viện cùng một số, đã xem sổ"
@@ -210,9 +210,9 @@ def test_a_batch_that_is_not_held_is_not_there(browser, held):
 def test_a_released_batch_passes_its_check_and_is_loaded(held, monkeypatch):
     loaded = []
     monkeypatch.setattr(steps, "load", lambda batch_id: loaded.append(batch_id) or 3)
-    monkeypatch.setattr(outbox, "steps", SimpleNamespace(check=lambda _: checked(monkeypatch, SAME_NUMBER),
-                                                         load=steps.load))  # fmt: skip
-    assert outbox.load_reviewed(BATCH) == 0 and loaded == [] and state(held) == ("held", False)
+    own = {"repair": lambda _: 0, "check": lambda _: checked(monkeypatch, SAME_NUMBER), "load": steps.load}
+    monkeypatch.setattr(outbox, "steps", SimpleNamespace(**own))
+    assert outbox.load_reviewed(BATCH) is None and loaded == [] and state(held) == ("held", False)
     accept(held)
     assert outbox.load_reviewed(BATCH) == 3 and loaded == [BATCH] and state(held) == ("open", True)
 
@@ -316,7 +316,7 @@ def test_every_failure_of_the_suites_has_values_behind_it_and_nothing_else_has(h
     failed = gx.check_batch(frame, document_types()).failed
     assert {one.rule for one in failed} == set(RULES)
     assert all(breaches(frame, one, document_types()[COVER]) for one in failed)
-    asked = {(e.meta["rule"], e.meta["field"]) for e in gx.suite_for(document_types()[COVER]).expectations}
+    asked = {(e.rule, e.field) for e in form_suite(document_types()[COVER])}
     for rule, field in asked - {(one.rule, one.field) for one in failed}:
         sound = FailedExpectation(document_type=COVER, rule=rule, field=field, message="")
         assert rule == "complete" or not breaches(frame, sound, document_types()[COVER])

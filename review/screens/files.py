@@ -1,16 +1,18 @@
-"""Stage 8, review.screens.files: an officer says whose the pages of a file are that waits as a whole."""
+"""Stage 8, review.screens.files: a file's pages in its order, by document; an officer settles what is asked of them."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Form, Request, Response
+from fastapi import Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from pipeline.placing import place_pages
 from records.document_types import document_types
-from review import files
+from review import files, rescans
+from review.papers import close_paper, open_papers
 from review.policy import Right, Routes
-from review.rendering import Transaction, account_of, page, problem
+from review.rendering import Transaction, account_of, page
+from review.repairs import NOT_FOR_PEOPLE
 from review.restricted import opened, restricted_by, said_in
 from review.screens.pages import page_address
 
@@ -20,43 +22,61 @@ routes = Routes()
 
 @routes.get("/files", right=Right.PLACE_PAGES)
 def show(request: Request, conn: Transaction) -> Response:
-    """All files that wait as a whole."""
-    return page(request, "files.html", files=files.waiting_files(conn))
+    """All files that wait as a whole, and the sheets that somebody asked for."""
+    return page(request, "files.html", files=files.waiting_files(conn), papers=open_papers(conn))
 
 
 @routes.get("/files/{file_id}", right=Right.PLACE_PAGES)
-def show_file(request: Request, conn: Transaction, file_id: str) -> Response:
-    """Its pages side by side, each with what is asked about it."""
+def show_file(request: Request, conn: Transaction, file_id: str, chosen: str = "") -> Response:
+    """Its pages in order, each with what is asked about it. `chosen`: the page on which the keys act."""
     found, pages = files.pages_of(conn, file_id)
-    addresses = {one.page_id: page_address(request, one.page_id) for one in pages}
+    closed = closed_documents(request, conn, pages)
+    asked = next((one.page_id for one in pages if one.issues), pages[0].page_id if pages else "")
     return page(
-        request, "file.html", file=found, pages=pages, addresses=addresses, titles=document_types(),
-        labels=files.labels(conn, found.batch_id), closed=_closed(request, conn, pages), shortest=SHORTEST,
-        longest=LONGEST,
+        request, "file.html", file=found, documents=files.documents_in(pages), closed=closed, titles=document_types(),
+        addresses={one.page_id: page_address(request, one.page_id) for one in pages if one.document_id not in closed},
+        chosen=chosen if chosen in {one.page_id for one in pages} else asked, forms=_forms(),
+        labels=files.labels(conn, found.batch_id), shortest=SHORTEST, longest=LONGEST,
+        rescans={one.page_id for one in rescans.open_requests(conn)}, papers={one.page_id for one in open_papers(conn)},
     )  # fmt: skip
 
 
-@routes.post("/files/{file_id}/place", right=Right.PLACE_PAGES)
-def place(
-    request: Request,
-    conn: Transaction,
-    file_id: str,
-    pages: Annotated[list[str], Form()] = [],  # noqa: B006
-    label: Annotated[str, Form()] = "",
-    reason: Annotated[str, Form()] = "",
-) -> Response:
-    """Put pages into a file; the next run of the batch puts the files together anew."""
-    who, why, into = account_of(request), reason.strip(), label.strip()
-    if who is None or not pages or not into or not SHORTEST <= len(why) <= LONGEST:
-        return problem(request, 422, "files.incomplete")
-    held = {one.page_id for one in files.pages_of(conn, file_id)[1]}
-    if not held.issuperset(pages):
-        return problem(request, 409, "files.changed")
-    place_pages(conn, pages, into, who.account_id, why)
-    return RedirectResponse("/files", 303)
+@routes.get("/files/of/{document_id}", right=Right.PLACE_PAGES)
+def of_document(conn: Transaction, document_id: str) -> Response:
+    """The file that a document is of, at the document's first page."""
+    own = files.file_of(conn, document_id)
+    if own is None:
+        raise HTTPException(404)
+    return RedirectResponse(f"/files/{own.file_id}?chosen={own.page_ids[0]}", 303)
 
 
-def _closed(request: Request, conn: Connection, pages: list[files.FilePage]) -> set[str]:
+@routes.get("/files/{file_id}/compare/{page_id}", right=Right.PLACE_PAGES)
+def compare(request: Request, conn: Transaction, file_id: str, page_id: str, other: str = "") -> Response:
+    """Two pages of a file side by side: the one that is asked about, and `other` or what it is best compared with."""
+    found, pages = files.pages_of(conn, file_id)
+    one = next((p for p in pages if p.page_id == page_id), None)
+    if one is None:
+        raise HTTPException(404)
+    beside = next((p for p in pages if p.page_id == other != page_id), None) or files.other_page(pages, one)
+    if beside is None:
+        return RedirectResponse(f"/files/{file_id}", 303)
+    closed = closed_documents(request, conn, pages)
+    return page(
+        request, "file_compare.html", file=found, one=one, beside=beside, pages=pages, titles=document_types(),
+        closed=closed, doubted=files.is_doubted(one, beside),
+        addresses={p.page_id: page_address(request, p.page_id) for p in (one, beside)},
+    )  # fmt: skip
+
+
+@routes.post("/files/papers/{page_id}/close", right=Right.PLACE_PAGES)
+def close(request: Request, conn: Transaction, page_id: str, back: Annotated[str, Form()] = "") -> Response:
+    """The sheet was seen."""
+    who = account_of(request)
+    close_paper(conn, page_id, who.account_id if who else "")
+    return RedirectResponse(f"/files/{back}" if back.isalnum() else "/files", 303)
+
+
+def closed_documents(request: Request, conn: Connection, pages: Sequence[files.FilePage]) -> set[str]:
     """Ids of documents whose pictures the reader sees only after giving a reason."""
     who = account_of(request)
     kinds = {one.document_id: one.document_type for one in pages}
@@ -64,3 +84,8 @@ def _closed(request: Request, conn: Connection, pages: list[files.FilePage]) -> 
         own for own, kind in kinds.items()
         if restricted_by(kind, said_in(conn, own)) and not (who and opened(conn, who.account_id, own))
     }  # fmt: skip
+
+
+def _forms() -> list[str]:
+    """The forms that a document may be said to be, by their Vietnamese titles."""
+    return sorted(document_types().keys() - NOT_FOR_PEOPLE, key=lambda kind: document_types()[kind].title.vi)

@@ -7,7 +7,8 @@ from review.rendering import page
 
 KEYS = (
     ("Enter", "enter"), ("Tab", "tab"), ("↑ ↓", "arrows"), ("Alt+N", "unreadable"), ("Alt+B", "absent"),
-    ("Alt+G", "insist"), ("Esc", "undo"), ("F2", "page"), ("?", "help"),
+    ("Alt+G", "insist"), ("Alt+1 Alt+2", "entry"), ("Esc", "undo"), ("F2", "page"),
+    ("Alt+U", "unclaimed"), ("Alt+R", "rescan"), ("?", "help"),
 )  # fmt: skip
 HOW = ("crop", "marks", "dates", "lists", "held", "never")
 routes = Routes()

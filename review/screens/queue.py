@@ -11,8 +11,10 @@ from fastapi.responses import RedirectResponse
 from pipeline.releases import sent_back
 from records.document_types import DocumentType, document_types
 from review import queue
+from review.attention import attention_of
 from review.guard import secure
 from review.policy import Right, Routes, may
+from review.progress import progress
 from review.queue import Filters
 from review.rendering import Transaction, account_of, page
 
@@ -69,9 +71,10 @@ def today(now: datetime) -> datetime:
 def _queue(request: Request, conn: Transaction, filters: Filters, *, empty: bool = False) -> Response:
     who = account_of(request)
     reviews = who is not None and may(who.role, Right.REVIEW)
-    progress = queue.progress(conn, who.account_id, today(datetime.now(UTC))) if who and reviews else None
+    day = progress(conn, who.account_id, today(datetime.now(UTC))) if who and reviews else None
     return page(
-        request, "queue.html", counts=queue.counts(conn, filters), filters=filters, progress=progress, empty=empty,
+        request, "queue.html", counts=queue.counts(conn, filters), filters=filters, progress=day, empty=empty,
+        attention=attention_of(conn, who.account_id) if who and reviews else None,
         titles=document_types(), fields=_fields(document_types().get(filters.document_type)),
         sent_back=sent_back(conn) if reviews else [], closed=queue.closed_ones(conn, filters) if reviews else [],
     )  # fmt: skip

@@ -6,6 +6,7 @@ from fastapi import FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
 from review import rescans, scans
+from review.papers import open_papers
 from review.policy import Right, Routes
 from review.rendering import Transaction, account_of, for_fragment, language_of, page, problem
 
@@ -16,7 +17,10 @@ routes = Routes()
 @routes.get("/scans", right=Right.SCAN)
 def show(request: Request, conn: Transaction) -> Response:
     """The newest batches, and the pages that are to be scanned anew. An open page asks for it by itself as `renew`."""
-    return page(request, "scans.html", batches=scans.newest_batches(conn), requests=rescans.open_requests(conn))
+    return page(
+        request, "scans.html", batches=scans.newest_batches(conn), requests=rescans.open_requests(conn),
+        papers=open_papers(conn),
+    )  # fmt: skip
 
 
 @routes.get("/scans/{batch_id}/renew", right=Right.SCAN)

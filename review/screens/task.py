@@ -5,21 +5,21 @@ What cannot be saved is told in a sentence beside its field, with what was typed
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from fastapi import Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection, select
 from starlette.background import BackgroundTask
 
-from pipeline.tables import document, file, page_text, review_decision, review_task
-from records.document_types import DocumentType, document_types
+from pipeline.tables import document, review_task
+from records.document_types import DocumentType
 from records.documents import ValidatedDocument
 from records.errors import LostLease
-from records.pages import PageImage
 from review import queue
-from review.cards import Card, State, cards_of
+from review.cards import Card, State
 from review.decisions import decide, undo
+from review.opened import Opened, entered_as, opened
 from review.picklists import get_ready, search
 from review.policy import Right, Routes
 from review.rendering import Transaction, account_of, language_of, page, problem
@@ -27,11 +27,11 @@ from review.restricted import locked, restricted
 from review.revisions import MAX_TYPED, Decision, Refused
 from review.screens.help import KEYS
 from review.screens.pages import crop_address, page_address, warm
+from review.second import UNASKED, Stage, entries_of
 from review.sessions import Account
 from review.texts import say
 
 ENTER, INSIST = "enter", "insist"
-DECIDED, OPEN = "decided", "open"
 MOST_ASKED = 200  # characters of a search in a pick-list
 TOLD = {  # Words that the page's script says, with the blanks that it fills itself.
     "task.left": {"left": "{left}", "all": "{all}"}, "task.crop_fails": {}, "task.error.lost": {},
@@ -43,39 +43,24 @@ Number = Annotated[int, Form()]
 routes = Routes()
 
 
-class Opened(NamedTuple):
-    """A document as it stands, and the card of each of its tasks."""
-
-    document_id: str
-    label: str
-    form: DocumentType
-    validated: ValidatedDocument
-    cards: tuple[Card, ...]
-
-    @property
-    def left(self) -> int:
-        """How many fields still wait."""
-        return sum(card.state is State.OPEN for card in self.cards)
-
-
 @routes.get("/task/{document_id}", right=Right.REVIEW)
 def show_task(request: Request, conn: Transaction, document_id: str) -> Response:
     """The document's cards and its pages; held by whoever opens it, if nobody else holds it."""
     who, language = _who(request), language_of(request)
-    found = _opened(conn, document_id, language)
+    found = _opened(request, conn, document_id)
     if locked(conn, who.account_id, found.validated):
         return page(request, "closed.html", 403, document_id=document_id, why=restricted(found.validated))
     lease = queue.take(conn, who.account_id, document_id) or queue.lease_of(conn, document_id, who.account_id)
     if lease is None:
         return RedirectResponse("/queue", status_code=303)
     page_ids = found.validated.document.page_ids
-    warm(request, conn, [*page_ids, *_next_pages(conn)])
+    warm(request, conn, [*page_ids, *_next_pages(conn, who.account_id)])
     answer = page(
         request, "task.html", document_id=document_id, lease=lease.token, most=MAX_TYPED, file=found.label,
-        form=_title(found.form, language), cards=found.cards, left=found.left, crops=_crops(request, found.cards),
+        form=title_of(found.form, language), cards=found.cards, left=found.left, crops=_crops(request, found.cards),
         pages=[_sheet(request, page_ids, page_id) for page_id in page_ids], told=TOLD, keys=KEYS,
     )  # fmt: skip
-    answer.background = BackgroundTask(get_ready, _icd10(request))
+    answer.background = BackgroundTask(get_ready, icd10_of(request))
     return answer
 
 
@@ -92,9 +77,13 @@ def decide_field(
     """Settle one field and give its card; 422 with the card and a sentence where nothing was saved."""
     language = language_of(request)
     card = _card(request, conn, document_id, field)
-    wanted = _decision(card, decision, value)
+    if not queue.renew(conn, document_id, _who(request).account_id, token):
+        return problem(request, 409, "task.error.lost")
+    if card.outcome == UNASKED:
+        return _fragment(request, document_id, token, card)
+    wanted, value = _said(conn, document_id, card, decision, value)
     if wanted is Decision.CORRECT and not value.strip():
-        return _fragment(request, document_id, token, _refused(card, value, say("task.error.empty", language)))
+        return _fragment(request, document_id, token, refused_card(card, value, say("task.error.empty", language)))
     try:
         with conn.begin_nested():
             decide(
@@ -104,10 +93,10 @@ def decide_field(
     except LostLease:
         return problem(request, 409, "task.error.lost")
     except Refused as refused:
-        told = _refused(card, value, refused.said(language), insist=refused.insist)
+        told = refused_card(card, value, refused.said(language), insist=refused.insist)
         return _fragment(request, document_id, token, told)
     # What she typed may restrict the document from now on; of her own field she is still told that it is saved.
-    return _fragment(request, document_id, token, _only(_opened(conn, document_id, language, field)))
+    return _fragment(request, document_id, token, _only(_opened(request, conn, document_id, field)))
 
 
 @routes.post("/task/{document_id}/undo", right=Right.REVIEW)
@@ -135,7 +124,7 @@ def undo_field(request: Request, conn: Transaction, document_id: str, token: Num
 @routes.post("/task/{document_id}/renew", right=Right.REVIEW)
 def renew(request: Request, conn: Transaction, document_id: str, token: Number) -> Response:
     """Keep the document for another ten minutes."""
-    _refuse_closed(request, conn, _opened(conn, document_id, language_of(request)).validated)
+    _refuse_closed(request, conn, _opened(request, conn, document_id).validated)
     if queue.renew(conn, document_id, _who(request).account_id, token):
         return Response(status_code=204)
     return problem(request, 409, "task.error.lost")
@@ -152,13 +141,13 @@ def give_back(request: Request, conn: Transaction, document_id: str) -> Response
 def pick(request: Request, name: str, q: str = "") -> Response:
     """The lines of a pick-list that fit what was typed."""
     try:
-        found = search(name, q[:MOST_ASKED], _icd10(request))
+        found = search(name, q[:MOST_ASKED], icd10_of(request))
     except KeyError as error:
         raise HTTPException(404) from error
     return page(request, "_pick.html", choices=found)
 
 
-def _icd10(request: Request) -> Path:
+def icd10_of(request: Request) -> Path:
     """The list loaded at set-up; it may not be there."""
     home: Path = request.app.state.settings.home
     return home / "codes" / "icd10.csv"
@@ -171,34 +160,21 @@ def _who(request: Request) -> Account:
     return who
 
 
-def _opened(conn: Connection, document_id: str, language: str, field: str = "") -> Opened:
-    """The document with its cards, or with that of one `field`; 404 when there is no such document."""
-    query = select(document.c.validated, file.c.label).join(file, file.c.file_id == document.c.file_id)
-    row = conn.execute(query.where(document.c.document_id == document_id)).one_or_none()
-    if row is None:
+def _opened(request: Request, conn: Connection, document_id: str, field: str = "") -> Opened:
+    """The document as this officer meets it; 404 when there is no such document."""
+    found = opened(conn, document_id, _who(request).account_id, language_of(request), field)
+    if found is None:
         raise HTTPException(404)
-    validated = ValidatedDocument.model_validate(row.validated)
-    form = document_types()[validated.document.document_type]
-    images = _images(conn, validated.document.page_ids)
-    tasks = {f: outcome for f, outcome in _tasks(conn, document_id).items() if field in ("", f)}
-    cards = cards_of(validated, form, images, tasks, language)
-    return Opened(document_id, row.label, form, validated, cards)
+    return found
 
 
-def _images(conn: Connection, page_ids: tuple[str, ...]) -> dict[str, PageImage]:
-    query = select(page_text.c.page_id, page_text.c.image).where(page_text.c.page_id.in_(page_ids))
-    return {row.page_id: PageImage.model_validate(row.image) for row in conn.execute(query)}
-
-
-def _tasks(conn: Connection, document_id: str) -> dict[str, str]:
-    """The document's tasks: field -> the decision that stands, '' while it is open."""
-    query = (
-        select(review_task.c.field, review_task.c.state, review_decision.c.decision)
-        .outerjoin(review_decision, review_decision.c.task_id == review_task.c.task_id)
-        .where(review_task.c.document_id == document_id, review_task.c.state.in_((OPEN, DECIDED)))
-        .order_by(review_decision.c.decision_id)
-    )
-    return {row.field: row.decision if row.state == DECIDED else "" for row in conn.execute(query)}
+def _said(conn: Connection, document_id: str, card: Card, said: str, typed: str) -> tuple[Decision, str]:
+    """The decision, and what is typed for it: a senior may say that the first or the second entry is right."""
+    if card.entries and said in (Stage.FIRST, Stage.SECOND):
+        own = review_task.c.task_id == _task_id(conn, document_id, card.field)
+        entries = entries_of(conn, conn.execute(select(review_task).where(own)).mappings().one())
+        return entered_as(next(entry for entry in entries if entry.stage == said), card.kind)
+    return decision_of(card, said, typed), typed
 
 
 def _task_id(conn: Connection, document_id: str, field: str) -> str:
@@ -206,9 +182,9 @@ def _task_id(conn: Connection, document_id: str, field: str) -> str:
     return str(conn.scalars(select(review_task.c.task_id).where(own)).one())
 
 
-def _next_pages(conn: Connection) -> list[str]:
+def _next_pages(conn: Connection, account_id: str) -> list[str]:
     """Pages of the document that is likely to be handed out next."""
-    following = conn.scalar(queue.next_free(queue.Filters()))
+    following = queue.peek(conn, account_id)
     page_ids = conn.scalar(select(document.c.page_ids).where(document.c.document_id == following))
     return list(page_ids or ())
 
@@ -223,7 +199,7 @@ def _lease(conn: Connection, document_id: str, account_id: str) -> queue.Lease:
 
 def _card(request: Request, conn: Connection, document_id: str, field: str) -> Card:
     """The card of a field; 403 while its document is closed to the account, 404 when there is none."""
-    found = _opened(conn, document_id, language_of(request), field)
+    found = _opened(request, conn, document_id, field)
     _refuse_closed(request, conn, found.validated)
     return _only(found)
 
@@ -240,14 +216,14 @@ def _refuse_closed(request: Request, conn: Connection, validated: ValidatedDocum
         raise HTTPException(403, "glass.closed")
 
 
-def _decision(card: Card, said: str, typed: str) -> Decision:
+def decision_of(card: Card, said: str, typed: str) -> Decision:
     """What a key means: Enter accepts what was read, or what was typed in its place."""
     if said in (Decision.ABSENT, Decision.UNREADABLE):
         return Decision(said)
     return Decision.ACCEPT if typed.strip() == card.value != "" else Decision.CORRECT
 
 
-def _refused(card: Card, typed: str, sentence: str, *, insist: bool = False) -> Card:
+def refused_card(card: Card, typed: str, sentence: str, *, insist: bool = False) -> Card:
     return card.model_copy(update={"typed": typed, "error": sentence, "insist": insist})
 
 
@@ -269,5 +245,5 @@ def _sheet(request: Request, page_ids: Sequence[str], page_id: str) -> dict[str,
     return {"page_id": page_id, "url": page_address(request, page_id), "name": name}
 
 
-def _title(form: DocumentType, language: str) -> str:
+def title_of(form: DocumentType, language: str) -> str:
     return form.title.vi if language == "vi" else form.title.en

@@ -96,7 +96,7 @@
       entry.select();
       return;
     }
-    const done = cards().filter((card) => card.dataset.order);
+    const done = cards().filter((card) => card.dataset.order && card.querySelector("form.settled"));
     const last = done.sort((a, b) => b.dataset.order - a.dataset.order)[0];
     last?.querySelector("form.settled")?.requestSubmit();
   }
@@ -146,7 +146,7 @@
     release(card);
     if (xhr.status === 409) return lose();
     if (xhr.status === 401) return by("session").showModal();
-    if (xhr.status === 403) return renewPage().then((fresh) => (fresh ? decide(card, card.dataset.decision) : tell(card, say("task.error.network"))));
+    if (xhr.status === 403) return sendAgain(card);
     tell(card, say("task.error.network"));
   }
 
@@ -213,7 +213,7 @@
     if (!page) return;
     by("page-number").textContent = page.name;
     if (shown === page.page_id) return frame(false);
-    shown = page.page_id;
+    task.dataset.shown = shown = page.page_id;
     viewer.open({ type: "image", url: page.url, buildPyramid: false });
     all.filter((_, i) => i === at + 1).forEach((later) => { new Image().src = later.url; });
   }
@@ -228,7 +228,7 @@
     const box = new OpenSeadragon.Rect(own.left * size.x, own.top * size.y, own.width * size.x, own.height * size.y);
     const mark = document.createElement("div");
     mark.className = "box-mark";
-    viewer.addOverlay({ element: mark, location: image.imageToViewportRectangle(grown(box, 6)) });
+    if (own.guess === undefined) viewer.addOverlay({ element: mark, location: image.imageToViewportRectangle(grown(box, 6)) });
     if (wholePage) return viewer.viewport.goHome(atOnce);
     const pane = viewer.viewport.getContainerSize();
     const wide = Math.min(size.x, Math.max(box.width * MARGIN, size.x * LEAST_WIDTH)), high = wide * pane.y / pane.x;
@@ -336,6 +336,8 @@
     { when: (e) => alt(e, "KeyN"), act: (card) => decide(card, "unreadable") },
     { when: (e) => alt(e, "KeyB"), act: (card) => decide(card, "absent") },
     { when: (e) => alt(e, "KeyG"), act: (card) => decide(card, "insist") },
+    { when: (e) => alt(e, "Digit1"), act: (card) => decide(card, "first") },
+    { when: (e) => alt(e, "Digit2"), act: (card) => decide(card, "second") },
     { when: (e) => e.key === "Escape", act: undo },
     { when: (e) => e.key === "F2", act: toggleWhole },
     { when: (e, entry) => e.key === "F1" || (e.key === "?" && untouched(entry)), act: () => by("help").showModal() },
@@ -371,12 +373,13 @@
   }
 
   // A new session has new tokens and new addresses for the pictures: they are taken from the page as it is now.
+  // "new": there is one; "same": the old one goes on; "none": nobody signed in; "lost": the document is another's by now.
   async function renewPage() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (!answer?.ok || answer.redirected) return false;
+    if (!answer || (answer.redirected && new URL(answer.url).pathname === "/login")) return "none";
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const now = fresh.getElementById("task");
-    if (!now) return false;
+    const now = answer.redirected ? null : fresh.getElementById("task");
+    if (!now) return answer.status < 500 ? "lost" : "none";
     const token = fresh.querySelector('meta[name="csrf"]').content;
     const was = csrf();
     document.querySelector('meta[name="csrf"]').content = token;
@@ -388,14 +391,23 @@
       const image = card.querySelector(".crop img"), other = fresh.querySelector(`#${card.id} .crop img`);
       if (image && other) image.src = other.getAttribute("src");
     });
-    return token !== was;
+    return token !== was ? "new" : "same";
+  }
+
+  // A form that the server refused is sent once more in the new session.
+  async function sendAgain(card) {
+    const found = await renewPage();
+    if (found === "new") return decide(card, card.dataset.decision);
+    if (found === "lost") return lose();
+    tell(card, say("task.error.network"));
   }
 
   async function goOn() {
-    const fresh = await renewPage();
-    by("session-error").textContent = fresh ? "" : say("task.session_still");
-    if (!fresh) return;
+    const found = await renewPage();
+    by("session-error").textContent = found === "none" || found === "same" ? say("task.session_still") : "";
+    if (found === "none" || found === "same") return;
     by("session").close();
+    if (found === "lost") return lose();
     shown = "";
     move(current && current.isConnected && current.classList.contains("open") ? current : open()[0]);
     if (current) show(current);
@@ -404,7 +416,7 @@
   async function beat() {
     if (!task?.isConnected || Date.now() - touched > IDLE_MS || !open().length) return;
     const body = new URLSearchParams({ token: task.dataset.token });
-    const answer = await fetch(`/task/${task.dataset.document}/renew`, { method: "POST", body, headers: { "X-CSRF-Token": csrf() } }).catch(() => null);
+    const answer = await fetch(`${task.dataset.place}/renew`, { method: "POST", body, headers: { "X-CSRF-Token": csrf() } }).catch(() => null);
     if (answer?.status === 409) lose();
     if (answer?.status === 401 && !by("session").open) by("session").showModal();
   }
@@ -423,7 +435,7 @@
     const next = await ready;
     if (!next) { ready = null; by("next").form.submit(); return; }
     const fresh = new DOMParser().parseFromString(next.html, "text/html");
-    if (!fresh.getElementById("task")) { location.assign("/queue"); return; }
+    if (!fresh.getElementById("task")) { location.assign(task.dataset.home); return; }
     by("main").replaceChildren(...document.adoptNode(fresh.getElementById("main")).childNodes);
     document.title = fresh.title;
     history.pushState(null, "", next.url);
@@ -466,6 +478,7 @@
   document.addEventListener("htmx:responseError", onAnswer);
   document.addEventListener("htmx:sendError", onAnswer);
   window.addEventListener("popstate", () => location.reload());
+  document.addEventListener("task:changed", count);
   setInterval(beat, HEARTBEAT_MS);
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", begin) : begin();
 })();

@@ -1,0 +1,166 @@
+"""A file repaired by keyboard in a real browser, the two dialogs of the task screen, and a session that ended.
+
+SOHOA_REGENERATE=1 also draws the screens of docs/screens anew.
+"""
+
+import pytest
+from sqlalchemy import text
+
+from tests.test_review_browser import (  # noqa: F401
+    SPOILT,
+    address,
+    assert_accessible,
+    assert_accessible_at_125_percent,
+    chromium,
+    document_id,
+    go_to,
+    migrated,
+    open_task,
+    page,
+    shot,
+    sign_in,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def free(migrated):  # noqa: F811
+    """Nobody holds anything, before and after."""
+    yield
+    with migrated.begin() as conn:
+        conn.execute(text("DELETE FROM review.lease"))
+
+
+def rows(engine, query, **values):
+    with engine.connect() as conn:
+        return [tuple(row) for row in conn.execute(text(query), values)]
+
+
+def chosen(page):  # noqa: F811
+    return page.evaluate("document.querySelector('[name=page_id]:checked').value")
+
+
+def open_file(page, label):  # noqa: F811
+    page.goto(f"/files/{label}")
+    page.wait_for_function("() => document.activeElement.name === 'page_id'")
+
+
+def test_a_file_is_repaired_by_keys(page, migrated):  # noqa: F811
+    (file_id, whole) = rows(migrated, "SELECT file_id, label FROM pipeline.file ORDER BY label")[0]
+    with migrated.begin() as conn:  # The other scan's page into this file: two documents of one page each.
+        other = conn.scalar(text("SELECT page_id FROM pipeline.page JOIN pipeline.document USING (document_id) "
+                                 "WHERE file_id <> :own"), {"own": file_id})  # fmt: skip
+    home = rows(migrated, "SELECT file_id, label FROM pipeline.file ORDER BY label")[1]
+    open_file(page, home[0])
+    page.keyboard.press("Alt+r")
+    page.wait_for_selector("#ask[open]")
+    assert_accessible(page)
+    page.keyboard.press("Escape")
+    place(page, whole)
+    open_file(page, file_id)
+    assert page.locator(".bracket").count() == 2
+    assert_accessible(page)
+    assert_accessible_at_125_percent(page)
+    shot(page, "file")
+    before = chosen(page)
+    page.keyboard.press("ArrowDown")
+    assert chosen(page) != before
+    acted(page, "Shift+ArrowUp")
+    assert rows(migrated, "SELECT count(*) FROM pipeline.page_repair WHERE what = 'place'") == [(2,)]
+    page.goto(f"/files/{file_id}/compare/{other}")
+    assert_accessible(page)
+    assert_accessible_at_125_percent(page)
+    shot(page, "file-compare")
+    open_file(page, f"{file_id}?chosen={other}")
+    page.keyboard.press("t")
+    assert page.evaluate("document.activeElement.id") == "form"
+    page.keyboard.press("Shift+Tab")
+    open_file(page, f"{file_id}?chosen={other}")
+    place(page, home[1])
+    assert rows(migrated, "SELECT label FROM pipeline.file ORDER BY label") == [(whole,), (home[1],)]
+
+
+def acted(page, key):  # noqa: F811
+    with page.expect_navigation():
+        page.keyboard.press(key)
+    page.wait_for_function("() => document.activeElement.name === 'page_id'")
+
+
+def place(page, label):  # noqa: F811
+    """The chosen page into another file, by the form below the pages."""
+    page.fill("#label", label)
+    page.fill("#reason", "trang của hồ sơ này")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_a_line_that_nobody_claimed_becomes_a_value_without_leaving_the_document(page, migrated):  # noqa: F811
+    open_task(page)
+    here = document_id(page)
+    go_to(page, "patient.name")
+    page.keyboard.type(SPOILT)
+    page.keyboard.press("Alt+u")
+    page.wait_for_selector("#unclaimed[open] .ink-line img")
+    assert_accessible(page)
+    assert_accessible_at_125_percent(page)
+    shot(page, "task-unclaimed")
+    page.keyboard.press("ArrowDown")
+    wanted = page.input_value("#unclaimed-value")
+    field = page.evaluate("[...document.querySelectorAll('#unclaimed-field option')].map(o => o.value).find(f => "
+                          "/note|treatment|reason|history|doctor|address/.test(f))")  # fmt: skip
+    page.select_option("#unclaimed-field", field)
+    page.press("#unclaimed-value", "Enter")
+    page.wait_for_selector("#unclaimed:not([open])", state="attached")
+    page.wait_for_selector(f'.field.done[data-field="{field}"]')
+    assert page.input_value('[data-field="patient.name"] [name="value"]') == SPOILT
+    stored = "SELECT raw, engine, method FROM pipeline.field_value WHERE document_id = :d AND field = :f"
+    assert rows(migrated, stored, d=here, f=field) == [(wanted, "person", "typed")]
+
+
+def test_the_page_shown_is_asked_for_from_the_task(page, migrated):  # noqa: F811
+    open_task(page)
+    shown = page.evaluate("document.getElementById('task').dataset.shown")
+    page.keyboard.press("Alt+r")
+    page.wait_for_selector("#ask[open]")
+    assert_accessible(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ask-said p")
+    assert "người quét sẽ mang" in page.inner_text("#ask-said")
+    shot(page, "task-ask")
+    assert rows(migrated, "SELECT page_id FROM review.paper_request") == [(shown,)]
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.name") == "value"
+
+
+@pytest.mark.parametrize("why", ["another officer has it", "the time of the opened glass ran out"])
+def test_a_document_lost_while_the_session_ended_is_told_with_what_was_typed(page, migrated, why):  # noqa: F811
+    open_task(page)
+    go_to(page, "patient.name")
+    page.keyboard.type(SPOILT)
+    with migrated.begin() as conn:
+        conn.execute(text("DELETE FROM review.session"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#session[open]")
+    own = {"own": document_id(page)}
+    kind = rows(migrated, "SELECT document_type FROM pipeline.document WHERE document_id = :own", **own)[0][0]
+    with migrated.begin() as conn:
+        if why.startswith("another"):
+            conn.execute(text("UPDATE review.lease SET account_id = 'mai', token = token + 1"))
+        else:
+            restrict(conn, own, "identity_card")
+    again = page.context.new_page()
+    sign_in(again)
+    again.close()
+    page.click("#session-continue")
+    page.wait_for_selector("#lost:not([hidden])")
+    assert SPOILT in page.input_value("#typed") and page.locator("#session[open]").count() == 0
+    with migrated.begin() as conn:
+        restrict(conn, own, kind)
+
+
+def restrict(conn, own, kind):
+    told = "jsonb_set(validated, '{document,document_type}', to_jsonb(CAST(:kind AS text)))"
+    query = f"UPDATE pipeline.document SET document_type = :kind, validated = {told} WHERE document_id = :own"
+    conn.execute(text(query), own | {"kind": kind})
