@@ -15,7 +15,9 @@ from bench.growth import SIZES, WORKERS, growth_figures, growth_table, measure_g
 from bench.lines import LINE_READERS, agreement_table, compare_lines, lines_table, values_in
 from bench.mixup import CLEAN, FILES, RENDERED, measure_mixup, mixup_tables
 from bench.mixup import NOTE as MIXUP_NOTE
-from bench.pages import BenchPage, folder_pages, readable, sample_pages, spread
+from bench.officer import NOTE as OFFICER_NOTE
+from bench.officer import measure_officer, officer_table
+from bench.pages import SAMPLES, BenchPage, folder_pages, readable, sample_pages, spread
 from bench.peers import compare, peers_figures, peers_table
 from bench.readers import BY_DEFAULT, READERS
 from bench.score import score_table
@@ -72,8 +74,8 @@ def main(
     limit: Annotated[int, typer.Option(help="How many pages, spread over the folder.")] = SUBSET,
     reader: Annotated[list[str] | None, typer.Option(help=f"Of pages: {', '.join(READERS)}; may be repeated.")] = None,
     only: Annotated[
-        Literal["pages", "lines", "cost", "separators", "mixup", "growth"] | None,
-        typer.Option(help="One part; else all but mixup and growth."),
+        Literal["pages", "lines", "cost", "separators", "mixup", "growth", "officer"] | None,
+        typer.Option(help="One part; else all but mixup, growth and officer."),
     ] = None,
     growth: Annotated[bool, typer.Option("--growth", help="Also 1 and 2 workers on many pages: many minutes.")] = False,
     size: Annotated[list[int] | None, typer.Option(help="Pages of --growth, may be repeated; else 50 and 500.")] = None,
@@ -173,6 +175,14 @@ def _growth(wanted: Wanted, console: Console) -> Any:
     return growth_figures(grown)
 
 
+def _officer(wanted: Wanted, console: Console) -> Any:
+    """The tasks that the pages give, by what each design of the workbench asks of them."""
+    costs = measure_officer(wanted.folder or SAMPLES, readable(wanted.found), Console(stderr=True))
+    console.print(officer_table(costs))
+    console.print(OFFICER_NOTE, style="dim", highlight=False)
+    return [cost.model_dump(mode="json") for cost in costs]
+
+
 PARTS: dict[str, Callable[[Wanted, Console], Any]] = {
     "pages": _pages,
     "lines": _lines,
@@ -180,6 +190,7 @@ PARTS: dict[str, Callable[[Wanted, Console], Any]] = {
     "separators": _separators,
     "mixup": _mixup,
     "growth": _growth,
+    "officer": _officer,
 }
 
 

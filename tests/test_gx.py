@@ -5,7 +5,8 @@ import pytest
 
 from records.document_types import DocumentType, document_types
 from records.errors import DocumentTypeError, SohoaError
-from validation.gx import COLUMNS, check_batch, row_suite_for, suite_for
+from validation.gx import COLUMNS, check_batch
+from validation.suites import form_suite, row_suite
 
 
 def batch(count=6, **changed):
@@ -87,12 +88,13 @@ def test_a_type_without_yaml_is_an_error():
 
 def test_every_document_type_makes_its_suites():
     for document_type in document_types().values():
-        assert suite_for(document_type).name
-        assert row_suite_for(document_type).name
+        for suite in (form_suite(document_type), row_suite(document_type)):
+            assert len({(one.rule, one.field) for one in suite}) == len(suite)
+        assert bool(row_suite(document_type)) <= bool(document_type.tables)
 
 
 def test_an_expectation_that_nobody_knows_is_refused():
     base = document_types()["inpatient_cover"].model_dump()
     odd = DocumentType.model_validate(base | {"expectations": ("shiny: patient.name",)})
     with pytest.raises(DocumentTypeError, match="shiny"):
-        suite_for(odd)
+        form_suite(odd)

@@ -1,6 +1,6 @@
 """Stage 7, validation.breaches: which values are behind a failed expectation of a batch, so that a person may judge.
 
-Mirrors the rules of validation.gx, which only say true or false.
+Mirrors the rules of validation.suites, of which Great Expectations only says true or false.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,12 @@ import pandas as pd
 from records.base import Frozen
 from records.document_types import DocumentType
 from records.documents import Verdict
-from validation.gx import FORMS, VALUE_SETS, FailedExpectation
+from validation.suites import FORMS, VALUE_SETS, FailedExpectation
 
 
 class Breach(Frozen):
-    """One value behind a failed expectation; `value` is empty where the expectation misses one."""
+    """One value behind a failed expectation; `value` is empty where the expectation misses one. `document_id`: empty
+    for a figure of the batch as a whole, whose `value` says how many steps it lies beyond its bound."""
 
     document_id: str
     field: str

@@ -1,42 +1,38 @@
 """Stage 7, validation.verdicts: values, issues and witnesses become a verdict per value and for the document.
 
-A critical value is accepted only with a second witness: the same normal form on another page of the file, in the
-PDF's own text layer, or in the registry (DOMAIN 7.4, rules 5 and 7). Any other value is accepted when its estimated
-probability reaches the threshold of its kind. Nothing here deletes or changes a value.
+A value is accepted for a stored reason: a second witness (the same normal form on another page of the file, in the
+PDF's own text layer, or in the registry; DOMAIN 7.4, rules 5 and 7), or two readers of different families that agree,
+where its probability of being right reaches what the facility's contract asks for its field. What keeps a value in
+review is stored as well. Nothing here deletes or changes a value.
 """
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from records.base import Frozen
 from records.code_lists import entries
 from records.document_types import ColumnSpec, DocumentType, FieldSpec
 from records.documents import Document, FieldValue, Issue, JudgedValue, ValidatedDocument, Verdict
-from records.pages import Writing
+from records.pages import PageImage, Writing
 from validation.checks import document_issues
 from validation.confidence import estimated
+from validation.contract import UNPROVEN, Contract
+from validation.features import Around, Support, surroundings
 
 Witnesses = Mapping[str, Sequence[tuple[str, str]]]
 
 TEXT_LAYER = "text_layer"
-DEFAULT = "default"
-THRESHOLDS: dict[str, float] = {
-    DEFAULT: 0.95, "long_text": 0.97, "text": 0.96, "number": 0.97, "strength": 0.97, "drug": 0.97, "integer": 0.96,
-    "reference": 0.96, "test_name": 0.96, "icd10": 0.98, "person_name": 0.98,
-}  # fmt: skip
-# No confidence is enough before accuracy was measured on the facility's own paper: only a second witness counts.
-UNPROVEN: dict[str, float] = {DEFAULT: 2.0}
 LISTS = {
     "ethnicity": "ethnic_groups", "occupation": "occupations", "department": "departments", "drug": "drugs",
     "test_name": "tests", "unit": "units",
 }  # fmt: skip
-WITNESSED = 0.995
-REGISTRY = "registry"
+REGISTRY, DIFFERS = "registry", "differs_from_file"
 # One reader makes the same tone error on every page (Ủng thư for Ung thư): its repeats confirm no running text.
 FREE_TEXT = frozenset({"text", "long_text", "address", "occupation", "department"})
-STAGE = re.compile(r"(?i)\bc?p?T[0-4xi]\w{0,3}N[0-3x]|giai đoạn|nhóm máu")
 EVIDENCE_RULE = "evidence"
+STAGE = re.compile(r"(?i)\bc?p?T[0-4xi]\w{0,3}N[0-3x]|giai đoạn|nhóm máu")
 # Digits and small vocabularies; whatever else was written by hand is a person's to read, however sure the readers are.
 READABLE_BY_HAND = frozenset(
     {
@@ -46,14 +42,25 @@ READABLE_BY_HAND = frozenset(
 )  # fmt: skip
 
 
+class Court(Frozen):
+    """What values of a document are judged by: its form, the first issue of each field, and see `validate`."""
+
+    form: DocumentType
+    issues: Mapping[str, Issue]
+    witnesses: Witnesses
+    contract: Contract
+    settled: Mapping[str, str]
+
+
 def validate(
     document: Document,
     values: Sequence[FieldValue],
     document_type: DocumentType,
     witnesses: Witnesses,
-    thresholds: Mapping[str, float] = THRESHOLDS,
+    contract: Contract = UNPROVEN,
     *,
     settled: Mapping[str, str] | None = None,
+    images: Mapping[str, PageImage] | None = None,
     icd10_path: Path | None = None,
     revision: int = 1,
 ) -> ValidatedDocument:
@@ -61,15 +68,15 @@ def validate(
 
     `witnesses`: field -> [(normal form, where it was seen)], the document's own reading not among them.
     `settled`: facts of the file, by field, in normal form: a repeat that agrees is evidence, one that differs an issue.
+    `images`: of the document's pages by id, as far as they are known.
     """
     issues = [*document_issues(values, document_type, icd10_path), *_disagreements(values, witnesses, settled or {})]
     by_field: dict[str, Issue] = {}
     for issue in issues:
         by_field.setdefault(issue.field, issue)
-    judged = tuple(
-        _judged(v, document_type.spec(v.field), by_field.get(v.field), witnesses, thresholds, settled or {})
-        for v in values
-    )
+    around = surroundings(values, images or {})
+    court = Court(form=document_type, issues=by_field, witnesses=witnesses, contract=contract, settled=settled or {})
+    judged = tuple(_judged(v, court, around[v.reading.page_id]) for v in values)
     return ValidatedDocument(
         document=document, revision=revision, values=judged, issues=tuple(issues), verdict=_of_document(judged, issues)
     )
@@ -86,7 +93,7 @@ def agree(one: str, other: str, kind: str) -> bool:
     return False
 
 
-def _contradict(one: str, other: str, kind: str) -> bool:
+def contradict(one: str, other: str, kind: str) -> bool:
     """Different, and not merely less exact: a year does not contradict a birth date, nor a day its moment."""
     if agree(one, other, kind) or (kind in FREE_TEXT and _bare(one) == _bare(other)):
         return False
@@ -107,15 +114,20 @@ def _disagreements(values: Sequence[FieldValue], witnesses: Witnesses, settled: 
     found = []
     for value in (v for v in values if not v.problem):
         seen = witnesses.get(value.field, ())
-        against = sorted({source for form, source in seen if _contradict(value.value, form, value.kind)})
+        against = sorted({source for form, source in seen if contradict(value.value, form, value.kind)})
         fact = settled.get(value.field, "")
-        if fact and _contradict(value.value, fact, value.kind):
-            message = "Khác với điều đã chốt cho hồ sơ này; hãy xem trang có đúng người bệnh không."
-            found.append(Issue(check="differs_from_file", field=value.field, message=message))
+        if fact and contradict(value.value, fact, value.kind):
+            found.append(differs_from_file(value.field))
         elif against and not (fact and agree(value.value, fact, value.kind)):
             message = f"Khác với {', '.join(map(_place, against[:3]))}; hãy so hai nơi rồi chọn giá trị đúng."
             found.append(Issue(check="witness_disagrees", field=value.field, message=message))
     return found
+
+
+def differs_from_file(field: str) -> Issue:
+    """The finding on a value that contradicts a settled fact of its file."""
+    message = "Khác với điều đã chốt cho hồ sơ này; hãy xem trang có đúng người bệnh không."
+    return Issue(check=DIFFERS, field=field, message=message)
 
 
 def _place(source: str) -> str:
@@ -124,65 +136,77 @@ def _place(source: str) -> str:
     return "danh sách người bệnh" if source == REGISTRY else f"trang {int(number)}" if number.isdigit() else source
 
 
-def _judged(
-    value: FieldValue,
-    spec: FieldSpec | ColumnSpec | None,
-    issue: Issue | None,
-    witnesses: Witnesses,
-    thresholds: Mapping[str, float],
-    settled: Mapping[str, str],
-) -> JudgedValue:
+def _judged(value: FieldValue, court: Court, around: Around) -> JudgedValue:
+    spec, issue = court.form.spec(value.field), court.issues.get(value.field)
+    witness = _witness(value, court.witnesses)
+    support = Support(listed=is_listed(value, spec), sound=issue is None, witnessed=bool(witness))
+    sure = estimated(value, support, around)
+    verdict, rule, blockers = _verdict(value, court, issue, witness, sure)
+    reasons = _reasons(value, witness) if verdict is Verdict.ACCEPT else ()
+    return JudgedValue(
+        value=value, verdict=verdict, rule=rule, witness=witness, confidence=sure, reasons=reasons, blockers=blockers
+    )
+
+
+def _witness(value: FieldValue, witnesses: Witnesses) -> str:
+    """Where a second place says the same; '' for none."""
     seen = [w for w in witnesses.get(value.field, ()) if w[1] == REGISTRY or value.kind not in FREE_TEXT]
-    witness = next((source for form, source in seen if agree(value.value, form, value.kind)), "")
-    witness = witness or (TEXT_LAYER if value.reading.engine == TEXT_LAYER and not value.problem else "")
-    sure = estimated(value, is_listed(value, spec))
-    sure = max(sure, WITNESSED) if witness and not value.problem else sure
-    verdict, rule = _verdict(value, spec, issue, witness, sure, thresholds, settled)
-    return JudgedValue(value=value, verdict=verdict, rule=rule, witness=witness, confidence=_held(sure, rule))
+    found = next((source for form, source in seen if agree(value.value, form, value.kind)), "")
+    return found or (TEXT_LAYER if value.reading.engine == TEXT_LAYER and not value.problem else "")
 
 
 def _verdict(
-    value: FieldValue,
-    spec: FieldSpec | ColumnSpec | None,
-    issue: Issue | None,
-    witness: str,
-    sure: float,
-    thresholds: Mapping[str, float],
-    settled: Mapping[str, str],
-) -> tuple[Verdict, str]:
-    """The first rule that speaks, in order of weight."""
+    value: FieldValue, court: Court, issue: Issue | None, witness: str, sure: float
+) -> tuple[Verdict, str, tuple[str, ...]]:
+    """The verdict, the first rule that speaks in order of weight, and all that keeps the value in review."""
+    spec = court.form.spec(value.field)
     if value.problem or not value.value:
-        return Verdict.REVIEW, "problem"
+        return Verdict.REVIEW, "problem", ("problem",)
     if issue:
-        return Verdict.REVIEW, f"check:{issue.check}"
-    if isinstance(spec, FieldSpec) and spec.fact and agree(value.value, settled.get(value.field, ""), value.kind):
-        return Verdict.EVIDENCE, EVIDENCE_RULE
+        return Verdict.REVIEW, f"check:{issue.check}", (f"check:{issue.check}",)
+    fact = isinstance(spec, FieldSpec) and spec.fact
+    if fact and agree(value.value, court.settled.get(value.field, ""), value.kind):
+        return Verdict.EVIDENCE, EVIDENCE_RULE, ()
     if witness:
-        return Verdict.ACCEPT, "text_layer" if witness == TEXT_LAYER else "witness"
-    if isinstance(spec, FieldSpec) and spec.critical:
-        return Verdict.REVIEW, "no_witness"
+        return Verdict.ACCEPT, "text_layer" if witness == TEXT_LAYER else "witness", ()
+    blockers = tuple(_blockers(value, court, isinstance(spec, FieldSpec) and spec.critical, sure))
+    return (Verdict.REVIEW, blockers[0], blockers) if blockers else (Verdict.ACCEPT, "confidence", ())
+
+
+def _blockers(value: FieldValue, court: Court, critical: bool, sure: float) -> Iterator[str]:
+    """What keeps a value without a second witness from passing, the weightiest first."""
     by_hand = value.reading.writing is Writing.HANDWRITTEN
+    objection = court.contract.objection(court.form.id, value.field, value.kind, value.reading.engine, critical)
+    below = sure < court.contract.threshold(value.field, value.kind, critical)
+    dissent = value.agreed < sum(bool(other.strip()) for other in value.reading.others)
+    if critical and (by_hand or objection or below or dissent or not value.agreed):
+        yield "no_witness"
     if by_hand and value.kind not in READABLE_BY_HAND:
-        return Verdict.REVIEW, "handwritten"
-    if (by_hand or _needs_agreement(value)) and not value.agreed:
-        return Verdict.REVIEW, "low_confidence"
-    enough = sure >= thresholds.get(value.kind, thresholds.get(DEFAULT, THRESHOLDS[DEFAULT]))
-    return (Verdict.ACCEPT, "confidence") if enough else (Verdict.REVIEW, "low_confidence")
+        yield "handwritten"
+    if not value.agreed:
+        yield "one_reading"
+    elif dissent and (critical or _is_weighty(value)):
+        yield "readers_differ"
+    if objection:
+        yield objection
+    elif below:
+        yield "low_confidence"
 
 
-def _needs_agreement(value: FieldValue) -> bool:
-    """Doses and stages never pass on one reading, however sure it is (DOMAIN 7.4, rule 7)."""
+def _is_weighty(value: FieldValue) -> bool:
+    """A dose or a stage (DOMAIN 7.4, rule 7): as with critical values, no reader may say otherwise."""
     return value.kind == "strength" or bool(value.kind in ("text", "long_text") and STAGE.search(value.value))
+
+
+def _reasons(value: FieldValue, witness: str) -> tuple[str, ...]:
+    """Why a value could be accepted: who or what else says the same."""
+    place = {"": "", TEXT_LAYER: "text_layer", REGISTRY: "registry"}.get(witness, "same_in_file")
+    return tuple(filter(None, (place, "two_readers" if value.agreed else "")))
 
 
 def _of_document(judged: Sequence[JudgedValue], issues: Sequence[Issue]) -> Verdict:
     settled = all(v.verdict in (Verdict.ACCEPT, Verdict.EVIDENCE) for v in judged)
     return Verdict.ACCEPT if settled and not issues else Verdict.REVIEW
-
-
-def _held(sure: float, rule: str) -> float:
-    """A failed check or a contradiction halves what confidence there was."""
-    return round(sure * 0.5, 3) if rule.startswith("check:") else sure
 
 
 def is_listed(value: FieldValue, spec: FieldSpec | ColumnSpec | None) -> bool:
