@@ -7,10 +7,11 @@ from extractors.rows import halves
 from records.pages import Word
 
 STRENGTH = re.compile(
-    r"\d+(?:[.,]\d+)?\s?(?:mg|mcg|µg|g|ml|UI|IU|%|đơn vị|MBq)(?:\s?/\s?\d*(?:[.,]\d+)?\s?(?:ml|viên|lọ|ống|g|liều))?\b",
+    r"\d{1,9}(?:[.,]\d{1,9})?\s?(?:mg|mcg|µg|g|ml|UI|IU|%|đơn vị|MBq)"
+    r"(?:\s?/\s?\d{0,9}(?:[.,]\d{1,9})?\s?(?:ml|viên|lọ|ống|g|liều))?(?:\b|(?<=%))",
     re.IGNORECASE,
 )
-ITEM = re.compile(r"^\d{1,2}[.)]?$")
+ITEM = re.compile(r"^\d{1,2}[.)/]?$")
 QUANTITY = re.compile(r"^(\d+(?:[.,]\d+)?)\s*(\D*)$")
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from extractors.fields import SIGNED, Found
+from extractors.fields import Found
+from extractors.furniture import is_dated
+from extractors.headings import apart
 from extractors.labels import find_labels
 from extractors.rows import Row, fold, page_to_rows, text_height
-from extractors.tables import INDEX, Table, apart, find_tables, heading_row
+from extractors.tables import INDEX, Table, find_tables
 from records.document_types import DocumentType
 from records.documents import CONTINUED, FieldReading, PageReading
 from records.pages import Box
@@ -33,16 +35,16 @@ def continued_rows(pages: Sequence[PageReading], kind: DocumentType) -> dict[str
             tables = find_tables(rows, kind, em, page.text.rulings)
         if not any("[" in reading.field for reading in page.readings):
             found[page.image.page_id] = [_reading(cell, page, em) for table in tables for cell in table.found]
-        over, before = _headings(rows, tables, kind), page
+        over, before = _headings(rows, tables), page
     return found
 
 
-def _headings(rows: list[Row], tables: list[Table], kind: DocumentType) -> Row | None:
+def _headings(rows: list[Row], tables: list[Table]) -> Row | None:
     """The line of headings of a table that may go on: nothing but the foot of the page is below it."""
     for table in tables:
         below = rows[table.end :]
-        if len(below) <= FOOT and not any(SIGNED.search(fold(row.text)) for row in below):
-            return next((rows[table.first] for spec in kind.tables if heading_row(rows, spec) == table.first), None)
+        if len(below) <= FOOT and not any(is_dated(row.text) for row in below):
+            return table.heading
     return None
 
 

@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rapidfuzz import fuzz
 
+from extractors.headings import apart
 from extractors.labels import find_labels
 from extractors.rows import Row, fold
 from records.document_types import DocumentType, TableSpec
@@ -60,7 +62,7 @@ def _title_like(anchor: str, text: str) -> float:
 
 
 def _title_texts(rows: list[Row], height: float) -> list[str]:
-    """Folded text of rows in capitals near the top, alone and joined with the next one."""
+    """Folded text of rows in capitals near the top, alone and joined with the next one, and of cells of two lines."""
     upper = [r for r in rows if r.middle < TITLE_ZONE * height and not NUMBER_LABEL.search(fold(r.text))]
     capital = [_in_capitals(r.text) for r in upper]
     texts = [fold(r.text) for r, big in zip(upper, capital, strict=True) if big]
@@ -69,12 +71,31 @@ def _title_texts(rows: list[Row], height: float) -> list[str]:
         for a, b, x, y in zip(upper, upper[1:], capital, capital[1:], strict=False)
         if x and y and b.middle - a.middle < 3 * a.box.height
     ]
-    return texts + pairs
+    return texts + pairs + [fold(a.text + b.text) for a, b in _two_lines(upper)]
 
 
-def _in_capitals(text: str) -> bool:
+def _two_lines(rows: list[Row]) -> list[tuple[Row, Row]]:
+    """Cells in capitals and those below them: a title that wraps between the hospital's name and the form's number."""
+    cells = [cell for row in rows for cell in _cells(row) if _in_capitals(cell.text, fewest=3)]
+    return [
+        (a, b)
+        for a in cells
+        for b in cells
+        if 0.5 * a.box.height < b.middle - a.middle < 3 * a.box.height
+        and a.box.left < b.box.right
+        and b.box.left < a.box.right
+    ]
+
+
+def _cells(row: Row) -> list[Row]:
+    """A row cut at its wide gaps."""
+    cuts = [i for i in range(1, len(row.words)) if apart(row.words[i - 1], row.words[i])]
+    return [Row(row.words[a:b]) for a, b in pairwise([0, *cuts, len(row.words)])]
+
+
+def _in_capitals(text: str, fewest: int = 5) -> bool:
     letters = [c for c in text if c.isalpha()]
-    return len(letters) >= 5 and sum(c.isupper() for c in letters) >= CAPITALS * len(letters)
+    return len(letters) >= fewest and sum(c.isupper() for c in letters) >= CAPITALS * len(letters)
 
 
 def _by_labels(rows: list[Row], types: dict[str, DocumentType]) -> PageClass:

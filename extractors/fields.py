@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from extractors.labels import NUMBERING, LabelHit, find_labels
-from extractors.rows import Row, fold
+from extractors.furniture import asks_for_a_name, is_dated, is_section_title, names_a_hospital, opens_with_label
+from extractors.labels import NUMBERING, LabelHit, find_labels, parted
+from extractors.rows import Row
 from records.document_types import DocumentType, FieldSpec
 from records.pages import Box, Rulings, Word, around
 
@@ -18,13 +19,16 @@ REACH = {"person_name": 2.2, "long_text": 1.6}  # how far below a wrapped row ma
 RUNNING = ("long_text", "text", "address")
 DATED = ("moment", "date", "birth_date")
 PERSON = "patient.name"
-OF_LETTERHEAD = ("address", "phone")  # the hospital's own stand above the title under the same labels
+OF_LETTERHEAD = ("address", "phone")  # the hospital's own stand above the title, and at the foot, under the same labels
+GOES_ON = ("-", "/")  # at the end of a number that wraps in a narrow cell
+ROMAN = re.compile(r"^[IVX]{1,4}\.$")  # opens the title of a part of the form
+HALF = re.compile(r"(?i)(?:lúc|giờ|,)$")  # at the end of a day's first row: its hour goes on in the next
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+OVERLAP = 0.3  # of tightly set rows, in letter heights
 LINE_HEIGHT = 1.5  # of a printed line, in typical word heights
 BOXED = "boxes"  # the method of what was read in squares
 BOX_ROOM = 1.15  # letter heights above and below the middle of a label in which its squares stand
 FAR_RIGHT = 1e6  # pixels
-SIGNED = re.compile(r"ngay.{0,12}thang.{0,8}nam")
 
 
 BoxReader = Callable[[str, Box], tuple[Word, ...] | None]
@@ -91,9 +95,10 @@ def find_fields(
         if not found or not any(c.isalnum() for c in found.raw):
             continue
         bar = best[hit.field][0] if hit.field in best else 0.0
-        above = spec.kind in OF_LETTERHEAD and hit.row < person
-        if hit.weight - above > bar:
-            best[hit.field] = hit.weight - above, found
+        if spec.kind in OF_LETTERHEAD and page.of_letterhead(hit, person):
+            continue
+        if hit.weight > bar:
+            best[hit.field] = hit.weight, found
     return [found for _, found in best.values()]
 
 
@@ -113,17 +118,32 @@ class _Page:
             return Found(spec.name, spec.kind, BOXED, (boxed,))
         right = boxed[0].box.left if boxed else right
         cell = min(right, self._ruling_right(hit))
-        words, method = self._beside(hit, cell), "label_right"
-        if not words:
+        words, method = self._beside(hit, cell, spec), "label_right"
+        if cell < right and spec.kind in WRAPS and sum(c.isalpha() for w in words for c in w.text) < 2:
+            words = words if spec.kind in DATED else ()  # a speck in the label's own cell
+        if not words and not self._is_heading_of_signature(hit, spec):
             words, method = self._off_row(hit, cell), "label_beside"
+        if not words and cell < right and not self._cell_goes_on_below(hit):
+            words, method = self._beside(hit, right, spec), "label_right"
+            cell = right if words else cell
         if not words and (below := self._below(hit, cell, spec)):
             return Found(spec.name, spec.kind, "label_below", tuple(below))
         if not words:
-            cell, words, method = right, self._beside(hit, right), "label_right"
-        if not words:
+            cell, words, method = right, self._beside(hit, right, spec), "label_right"
+        if not words or asks_for_a_name(words):
             return None
         taken = [words, *self._continued(hit, words, cell, spec)]
         return Found(spec.name, spec.kind, method, _without_specks(taken))
+
+    def of_letterhead(self, hit: LabelHit, person: int) -> bool:
+        """Whether an address or phone is the hospital's own: above the patient's name, in its line, or at the foot."""
+        signed = [
+            i
+            for i in range(person + 1, len(self.rows))
+            if is_dated(self.rows[i].text) and not any(h.field and h.row == i for h in self.hits)
+        ]
+        of_hospital = names_a_hospital(self.rows[hit.row].text)
+        return hit.row < person or of_hospital or (bool(signed) and hit.row > signed[-1])
 
     def _box_room(self, hit: LabelHit, right: float) -> Box:
         """Where squares of a label may stand."""
@@ -138,6 +158,14 @@ class _Page:
             (x for x, top, bottom in self.rulings if x > box.right and top < box.middle < bottom), default=float("inf")
         )
 
+    def _cell_goes_on_below(self, hit: LabelHit) -> bool:
+        """Whether the ruling that closes the label's cell on the right reaches the next row, where its value may be."""
+        row = self._next_row(hit.row, hit.box.bottom, 2.4)
+        right = self._ruling_right(hit)
+        return row is not None and any(
+            x == right and top < hit.box.middle and self.rows[row].middle < bottom for x, top, bottom in self.rulings
+        )
+
     def _right_end(self, hit: LabelHit) -> float:
         """Where the next label on the same row begins, in pixels; infinity when there is none."""
         after = [h for h in self.hits if h.row == hit.row and h.first > hit.last]
@@ -149,9 +177,17 @@ class _Page:
             first -= 1
         return words[first].box.left
 
-    def _beside(self, hit: LabelHit, right: float) -> tuple[Word, ...]:
+    def _beside(self, hit: LabelHit, right: float, spec: FieldSpec) -> tuple[Word, ...]:
         words = self.rows[hit.row].words[hit.last + 1 :]
-        return tuple(w for w in words if w.box.left < right and w.text not in (":", "："))
+        kept = tuple(w for w in words if w.box.left < right and w.text not in (":", "："))
+        return kept if spec.kind == "long_text" else self._before_unknown_label(kept)
+
+    def _before_unknown_label(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """The words up to a wide gap behind which a label stands that the form's type does not know."""
+        for i in range(1, len(words)):
+            if parted(words[i - 1], words[i], self.rulings) and opens_with_label(words[i:]):
+                return words[:i]
+        return words
 
     def _off_row(self, hit: LabelHit, right: float) -> tuple[Word, ...]:
         """Words right of the label whose row was cut apart from it by tilt or by a label on two lines."""
@@ -161,22 +197,40 @@ class _Page:
             if i != hit.row
             and abs(row.middle - hit.box.middle) < 1.1 * self.em
             and not self._labels_in(i, hit.box.right, right)
-            for w in row.words
+            for w in self._column_of(i, hit.box.right - 0.3 * self.em, min(right, hit.box.right + 5 * self.em))
             if w.confidence > 0.6
-            and hit.box.right - 0.3 * self.em < w.box.left < min(right, hit.box.right + 5 * self.em)
         ]
         return tuple(near)
 
+    def _is_heading_of_signature(self, hit: LabelHit, spec: FieldSpec) -> bool:
+        """BÁC SĨ ĐIỀU TRỊ is no label near the place and date or a line for a name, nor where no label is capitals."""
+        words = self.rows[hit.row].words[hit.first : hit.last + 1]
+        if spec.kind != "text" or hit.colon or not all(w.text.isupper() for w in words):
+            return False
+        near = self.rows[max(0, hit.row - 2) : hit.row + 4]
+        capitals = any(h.field and h.row < hit.row and not h.colon and self._shouts(h) for h in self.hits)
+        return not capitals or any(asks_for_a_name(row.words) or is_dated(row.text) for row in near)
+
+    def _shouts(self, hit: LabelHit) -> bool:
+        return all(w.text.isupper() for w in self.rows[hit.row].words[hit.first : hit.last + 1])
+
     def _below(self, hit: LabelHit, right: float, spec: FieldSpec) -> list[tuple[Word, ...]]:
         """Words under a label that stands above its value, as in boxed forms."""
-        if spec.kind == "text" and not hit.colon and self.rows[hit.row].text.isupper():
-            return []  # a heading over a signature, not a label
+        if self._is_heading_of_signature(hit, spec):
+            return []
         row = self._next_row(hit.row, hit.box.bottom, 2.4)
-        if row is None or self._labels_in(row, hit.box.left - self.em, right):
+        left = self._left_of(hit) - self.em
+        if row is None or self._labels_in(row, left, right):
             return []
-        words = tuple(w for w in self.rows[row].words if hit.box.left - self.em < w.box.left < right)
-        if not words or words[0].box.left > hit.box.right + 4 * self.em or _is_signature(words, spec):
+        words = self._column_of(row, left, right - 0.4 * self.em)
+        if words and ROMAN.match(words[0].text):
             return []
+        if not words or words[0].box.left > hit.box.right + 4 * self.em:
+            return []
+        if _is_signature(words, spec) or asks_for_a_name(words):
+            return []
+        if spec.kind != "long_text":
+            words = self._before_unknown_label(words)
         return [words, *self._continued(hit, words, right, spec, row)]
 
     def _continued(
@@ -186,25 +240,49 @@ class _Page:
         index = hit.row if row is None else row
         left, bottom = words[0].box.left - self.em, max(w.box.bottom for w in words)
         taken: list[tuple[Word, ...]] = []
-        while len(taken) + 1 < WRAPS.get(spec.kind, 1):
+        cut_off = spec.kind == "identifier" and words[-1].text.endswith(GOES_ON)
+        while len(taken) + 1 < (2 if cut_off else WRAPS.get(spec.kind, 1)):
             found = self._next_row(index, bottom, REACH.get(spec.kind, 1.4))
             if found is None or self._ends_form(found, spec):
                 break
-            if spec.kind in DATED and YEAR.search(" ".join(w.text for row in (words, *taken) for w in row)):
+            said = " ".join(w.text for row in (words, *taken) for w in row)
+            if spec.kind in DATED and YEAR.search(said) and not HALF.search(said):
                 break
-            margin = self._wrap_margin(hit) if spec.kind in RUNNING else left
+            margin = self._wrap_margin(hit) if spec.kind in RUNNING or cut_off else left
             if self._labels_in(found, min(margin, hit.box.left), right):
                 break
-            more = tuple(w for w in self.rows[found].words if margin <= w.box.left < right)
+            more = self._column_of(found, margin, right)
+            if spec.kind != "long_text":
+                if opens_with_label(more):
+                    break
+                more = self._before_unknown_label(more)
+            if cut_off and not more:
+                index = found
+                continue
             if spec.kind == "person_name" and not _goes_on_as_name(words, more):
                 break
             if not more or (spec.kind != "long_text" and more[0].box.left > words[0].box.left + 6 * self.em):
                 break
-            if spec.kind != "person_name" and _is_heading(more, words):
+            if spec.kind != "person_name" and is_section_title(more, words):
                 break
             taken.append(more)
             index, bottom = found, max(w.box.bottom for w in more)
         return taken
+
+    def _column_of(self, row: int, left: float, right: float) -> tuple[Word, ...]:
+        """The words of a row that begin between two ends, in pixels; none where its text runs in from the left."""
+        second = {i for h in self.hits if h.second and h.row == row for i in range(h.first, h.last + 1)}
+        words = [w for i, w in enumerate(self.rows[row].words) if i not in second]
+        first = next((i for i, w in enumerate(words) if left <= w.box.left < right), len(words))
+        if 0 < first < len(words) and not parted(words[first - 1], words[first], self.rulings):
+            return ()
+        return tuple(w for w in words[first:] if w.box.left < right)
+
+    def _left_of(self, hit: LabelHit) -> float:
+        """Where a label begins, in pixels, its number included."""
+        words = self.rows[hit.row].words
+        numbered = hit.first > 0 and NUMBERING.match(words[hit.first - 1].text)
+        return words[hit.first - 1].box.left if numbered else hit.box.left
 
     def _wrap_margin(self, hit: LabelHit) -> float:
         """How far left a wrapped row of running text may begin: its label, or further where nothing is before it."""
@@ -215,13 +293,13 @@ class _Page:
         """The next row, when it begins within `reach` letter heights below."""
         for i in range(index + 1, len(self.rows)):
             row = self.rows[i]
-            if row.middle <= bottom:
+            if row.middle <= bottom - OVERLAP * self.em:
                 continue
             return i if row.box.top - bottom < reach * self.em else None
         return None
 
     def _labels_in(self, row: int, left: float, right: float) -> bool:
-        return any(h.row == row and h.box.right > left and h.box.left < right for h in self.hits)
+        return any(h.row == row and not h.second and h.box.right > left and h.box.left < right for h in self.hits)
 
     def _ends_form(self, row: int, spec: FieldSpec) -> bool:
         """True for the place-and-date line and for headings in capitals over signatures."""
@@ -233,7 +311,7 @@ class _Page:
 
 def _is_signature(words: tuple[Word, ...], spec: FieldSpec) -> bool:
     """True for the place-and-date line; a date in words below its own label is none."""
-    return spec.kind not in DATED and bool(SIGNED.search(fold(" ".join(w.text for w in words))))
+    return spec.kind not in DATED and is_dated(" ".join(w.text for w in words))
 
 
 def _without_specks(rows: list[tuple[Word, ...]]) -> tuple[tuple[Word, ...], ...]:
@@ -244,12 +322,6 @@ def _without_specks(rows: list[tuple[Word, ...]]) -> tuple[tuple[Word, ...], ...
         if not kept[-1]:
             kept.pop()
     return tuple(tuple(row) for row in kept)
-
-
-def _is_heading(more: tuple[Word, ...], words: tuple[Word, ...]) -> bool:
-    """A row in capitals under a value that is not, such as a section title; one capital code is no heading."""
-    text, above = (" ".join(w.text for w in row) for row in (more, words))
-    return sum(c.isalpha() for c in text) >= 4 and text.isupper() and not above.isupper()
 
 
 def _goes_on_as_name(words: tuple[Word, ...], more: tuple[Word, ...]) -> bool:

@@ -1,8 +1,9 @@
 """Stage 5, extractors.labels: find the printed labels of a form on the rows of a page, forgiving OCR's slips."""
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 from rapidfuzz.distance import Levenshtein
@@ -15,12 +16,25 @@ SHORT = 4  # folded letters; labels up to this length must match exactly, with a
 LONG = 8
 LIKE_WITH_COLON = 0.78
 LIKE_WITHOUT = 0.86
-NUMBERING = re.compile(r"^[\dIVXlL]{1,3}[.)]$|^[-+*•]$")
+NUMBERING = re.compile(r"^[\dIVXlL]{1,3}[.),/]$|^\d{1,2}[-Il|]$|^[-+*•]$")
+HINT = 8  # words at most of a printed hint such as '(viết chữ in hoa)'
+NUMERIC = ("age", "birth_date", "date", "identifier", "insurance_card", "integer", "moment", "personal_id", "phone")
+SEXES = ("nam", "nu")
+CODE = re.compile(r"^[A-Z]\d\d")
+DAY_WORDS = ("gio", "phut", "ngay", "thang", "nam", "tuoi", "luc")
+COLUMNS_TOO = ("donvi",)  # labels that head a column of a table where they have no colon: 'Đơn vị'
+STACKED = 1.25  # letter heights between a label's first line and its second
+
+Wanted = tuple[tuple[str, str], ...]  # (folded label, field)
+Fits = Callable[[Sequence[str], str], bool]  # words, field: whether the words can only be the field's value
 
 
 @dataclass(frozen=True)
 class LabelHit:
-    """A label found: words first..last of a row. `field` is '' for boilerplate, which only ends values."""
+    """A label found: words first..last of a row. `field` is '' for boilerplate, which only ends values.
+
+    `second`: the second line of a label in its cell, which ends no value.
+    """
 
     field: str
     row: int
@@ -30,6 +44,7 @@ class LabelHit:
     weight: float
     box: Box
     alone: bool = False
+    second: bool = False
 
 
 def find_labels(rows: list[Row], document_type: DocumentType, rulings: Rulings = ()) -> list[LabelHit]:
@@ -38,14 +53,20 @@ def find_labels(rows: list[Row], document_type: DocumentType, rulings: Rulings =
     `rulings`: (x, top, bottom) in pixels of vertical rulings, which part cells.
     """
     wanted = label_table(document_type)
-    hits = [hit for index in range(len(rows)) for hit in _hits_on(rows[index], index, wanted, rulings)]
+    kinds = {spec.name: spec.kind for spec in document_type.fields}
+    fits = partial(_fits, kinds)
+    found = [hit for index in range(len(rows)) for hit in _hits_on(rows[index], index, wanted, rulings, fits)]
+    if _without_colons(found):
+        bare = partial(_fits_bare, kinds)
+        found = [hit for index in range(len(rows)) for hit in _hits_on(rows[index], index, wanted, rulings, bare)]
+    hits = [(hit,) for hit in found]
     taken: set[tuple[int, int]] = set()
-    kept = []
-    for hit in sorted(hits, key=lambda h: -h.weight):
-        cells = {(hit.row, i) for i in range(hit.first, hit.last + 1)}
+    kept: list[LabelHit] = []
+    for group in sorted([*hits, *_stacked(rows, wanted, rulings)], key=lambda g: -g[0].weight):
+        cells = {(hit.row, i) for hit in group for i in range(hit.first, hit.last + 1)}
         if not cells & taken:
             taken |= cells
-            kept.append(hit)
+            kept += group
     return sorted(kept, key=lambda h: (h.row, h.first))
 
 
@@ -59,15 +80,14 @@ def label_table(document_type: DocumentType) -> tuple[tuple[str, str], ...]:
 def ruling_between(left: Box, right: Box, rulings: Rulings) -> bool:
     """Whether a vertical ruling parts two boxes of one row."""
     return any(
-        left.right - 0.3 * left.height < x < right.left + 0.3 * right.height and top < left.bottom and bottom > left.top
+        left.right - 0.3 * left.height < x < right.left + 0.3 * right.height and top < left.middle < bottom
         for x, top, bottom in rulings
     )
 
 
-def _hits_on(row: Row, index: int, wanted: tuple[tuple[str, str], ...], rulings: Rulings) -> list[LabelHit]:
+def _hits_on(row: Row, index: int, wanted: Wanted, rulings: Rulings, fits: Fits) -> list[LabelHit]:
     words = [fold(w.text) for w in row.words]
-    parted = [False, *(_parted(a, b, rulings) for a, b in pairwise(row.words)), True]
-    parted[0] = True
+    parted = _partings(row, rulings)
     hits = []
     for first in range(len(words)):
         if not words[first] or NUMBERING.match(row.words[first].text):
@@ -78,32 +98,128 @@ def _hits_on(row: Row, index: int, wanted: tuple[tuple[str, str], ...], rulings:
             if last > first and parted[last]:
                 break  # 'Đầu cổ | Giường' is no 'Số giường'
             text += words[last]
-            colon = _has_colon(row, last)
+            past = _past_hint(row.words, last, parted)
+            colon = _has_colon(row, past)
             if not colon and not starts:
                 continue
-            alone = parted[first] and parted[last + 1]
-            hits += _matches(row, index, (first, last), text, colon, alone, wanted)
-            if colon:
+            alone = parted[first] and parted[past + 1]
+            end = next(i for i in range(past + 1, len(parted)) if parted[i])
+            said = [w.text for w in row.words[past + 1 : end]]
+            hits += _matches(row, index, (first, past), text, colon or past > last, alone, wanted, partial(fits, said))
+            if _has_colon(row, last):
                 break
     return hits
 
 
+def _without_colons(hits: list[LabelHit]) -> bool:
+    """Whether a page prints its labels without colons, the value right behind them."""
+    bare = {(h.row, h.last) for h in hits if h.field and not h.colon and not h.alone}
+    return len(bare) > max(2, len({(h.row, h.last) for h in hits if h.field and h.colon}))
+
+
+def _fits_bare(kinds: Mapping[str, str], said: Sequence[str], field: str) -> bool:
+    """On a page without colons a value that begins with a capital or a digit fits too; running text does not."""
+    opens = bool(said) and (said[0][:1].isupper() or said[0][:1].isdigit())
+    return _fits(kinds, said, field) or (opens and kinds.get(field) != "long_text")
+
+
+def _partings(row: Row, rulings: Rulings) -> list[bool]:
+    """For each word of a row, and for its end, whether a cell begins there."""
+    return [True, *(parted(a, b, rulings) for a, b in pairwise(row.words)), True]
+
+
+def _past_hint(words: Sequence[Word], last: int, parted: list[bool]) -> int:
+    """The last word of the printed hint that follows a label, such as '(viết chữ in hoa)'; else the label's own."""
+    if parted[last + 1] or words[last].text.endswith((":", "：")) or not words[last + 1].text.startswith("("):
+        return last
+    for past in range(last + 1, min(last + 1 + HINT, len(words))):
+        if any(c.isdigit() for c in words[past].text):
+            return last
+        if words[past].text.rstrip(":：;.,*'’").endswith(")"):
+            return past
+        if parted[past + 1]:
+            return last
+    return last
+
+
+def _fits(kinds: Mapping[str, str], said: Sequence[str], field: str) -> bool:
+    """Whether what stands behind a label without a colon can only be its value: a sex, a number, a day and hour."""
+    kind, words = kinds.get(field, ""), [fold(w) for w in said]
+    if kind == "sex":
+        return len(words) == 1 and words[0] in SEXES
+    if kind == "icd10":
+        return bool(said) and bool(CODE.match(said[0]))
+    numbers = [any(c.isdigit() for c in w) for w in words]
+    whole = all(n or w in DAY_WORDS or len(w) < 3 for n, w in zip(numbers, words, strict=True))
+    return kind in NUMERIC and numbers[:1] == [True] and whole
+
+
+def _stacked(rows: list[Row], wanted: Wanted, rulings: Rulings) -> list[tuple[LabelHit, ...]]:
+    """Labels, or their hints, that run over two lines of a cell: 'Chẩn đoán lâm' above 'sàng:'."""
+    cells = [(i, first, last) for i, row in enumerate(rows) for first, last in _cells(row, rulings)]
+    hits = []
+    for upper in cells:
+        for lower in cells:
+            if upper[0] < lower[0] <= upper[0] + 3 and _one_above_other(rows, upper, lower):
+                hits += _over_two_lines(rows, upper, lower, wanted)
+    return hits
+
+
+def _cells(row: Row, rulings: Rulings) -> list[tuple[int, int]]:
+    """(first, last) word of each part of a row that ends at a colon, a wide gap or a ruling."""
+    found, first, parted = [], 0, _partings(row, rulings)
+    for i in range(len(row.words)):
+        if parted[i + 1] or _has_colon(row, i):
+            found.append((first, i))
+        if parted[i + 1]:
+            first = i + 1
+    return [cell for cell in found if cell[0] <= cell[1]]
+
+
+def _one_above_other(rows: list[Row], upper: tuple[int, int, int], lower: tuple[int, int, int]) -> bool:
+    one, other = (rows[i].words[first].box for i, first, _ in (upper, lower))
+    gap = other.top - one.bottom
+    return abs(one.left - other.left) < 0.8 * one.height and -0.5 * one.height < gap < STACKED * one.height
+
+
+def _over_two_lines(
+    rows: list[Row], upper: tuple[int, int, int], lower: tuple[int, int, int], wanted: Wanted
+) -> list[tuple[LabelHit, ...]]:
+    above, below = (rows[i].words[first : last + 1] for i, first, last in (upper, lower))
+    skip = int(bool(NUMBERING.match(above[0].text)))
+    words = [*above[skip:], *below]
+    if len(words) < 2 or len(words) > 10 or any(w.text.endswith((":", "：")) for w in words[:-1]):
+        return []
+    hint = next((i for i, w in enumerate(words) if w.text.startswith("(") and i), len(words))
+    closed = hint == len(words) or words[-1].text.rstrip(":：;.,*'’").endswith(")")
+    text = "".join(fold(w.text) for w in words[:hint])
+    found: list[tuple[LabelHit, ...]] = []
+    for label, field in wanted if closed else ():
+        if label in COLUMNS_TOO:
+            continue
+        like = Levenshtein.normalized_similarity(label, text)
+        if field and (like >= LIKE_WITHOUT if len(label) > SHORT else label == text and hint < len(words)):
+            weight = len(label) * like * like + 3.5
+            box = around([w.box for w in words])
+            hit = LabelHit(field, upper[0], upper[1] + skip, upper[2], True, weight, box)
+            rest = LabelHit("", lower[0], lower[1], lower[2], True, weight, around([w.box for w in below]), second=True)
+            found.append((hit, rest))
+    return found
+
+
 def _matches(
-    row: Row,
-    index: int,
-    span: tuple[int, int],
-    text: str,
-    colon: bool,
-    alone: bool,
-    wanted: tuple[tuple[str, str], ...],
-) -> list[LabelHit]:
+    row: Row, index: int, span: tuple[int, int], text: str, colon: bool, alone: bool, wanted: Wanted,
+    fits: Callable[[str], bool],
+) -> list[LabelHit]:  # fmt: skip
     found = []
     first, last = span
     for label, field in wanted:
         if abs(len(label) - len(text)) > 0.25 * len(label):
             continue
+        if label in COLUMNS_TOO and not (label == text and _has_colon(row, last)):
+            continue
         like = Levenshtein.normalized_similarity(label, text)
-        if not _enough(label, text, like, colon, alone and bool(field)):
+        if not _enough(label, text, like, colon, bool(field) and (alone or fits(field))):
             continue
         box = around([w.box for w in row.words[first : last + 1]])
         weight = len(label) * like * like + (3 if colon else 0) + (0.5 if field else 0)
@@ -117,6 +233,8 @@ def _enough(label: str, text: str, like: float, colon: bool, alone: bool) -> boo
         return label == text and (colon or alone)
     if not colon and not alone and len(label) < LONG:
         return False
+    if not colon and label[0] != text[0] and label.endswith("ngay"):
+        return False  # 'Vinh, ngày' is no 'Sinh ngày'
     return like >= (LIKE_WITH_COLON if colon or alone else LIKE_WITHOUT)
 
 
@@ -126,7 +244,7 @@ def _has_colon(row: Row, last: int) -> bool:
     return last + 1 < len(row.words) and row.words[last + 1].text in (":", "：")
 
 
-def _parted(before: Word, word: Word, rulings: Rulings) -> bool:
+def parted(before: Word, word: Word, rulings: Rulings) -> bool:
     """True across a wide gap or a ruling."""
     gap = word.box.left - before.box.right
     return gap > 1.1 * word.box.height or ruling_between(before.box, word.box, rulings)

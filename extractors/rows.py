@@ -9,8 +9,9 @@ from records.pages import Box, Line, PageText, Word, around
 
 LEADER = re.compile(r"^[.…·_,:;'`~^*|=—–\-]{2,}\w?$|^\w?[.…·_]{3,}$")
 SPECK = re.compile(r"^[.…·_'`~^|—–,;]$")
-GLUED_LABEL = re.compile(r"^(.*[^\W\d_]\)?[:：])(\S+)$")
-GLUED_NUMBER = re.compile(r"^(\d{1,2}[.)])([^\W\d_].*)$")
+GLUED_LABEL = re.compile(r"^(.*[^\W\d_]\)?[:：]|[^\W\d_]{2,}-?\d{1,2}[:：]|10[:：](?=[.…·_]*[A-Z]\d\d))(\S+)$")  # ICD 10:K80
+GLUED_NUMBER = re.compile(r"^(\d{1,2}(?:[.)]|[/-](?=.[.a-zà-ỹ]))|[-–•](?=[^\W\d_]))([^\W\d_].*)$")
+GLUED_LEADER = re.compile(r"^[.…·_]+(?=\w)|(?<=\w)[.…·_]{2,}$")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def letter_height(segments: list[list[Word]]) -> float:
 
 
 def _clean(line: Line) -> list[Word]:
-    words = [w for word in line.words for w in _split(word)]
+    words = [w for word in line.words for w in _split(_without_leaders(word))]
     return [w for w in words if not LEADER.match(w.text) and not _is_speck(w)]
 
 
@@ -85,11 +86,23 @@ def _is_speck(word: Word) -> bool:
     return word.confidence < (0.5 if letters == 0 and "%" not in word.text else 0.2 if letters <= 2 else 0.0)
 
 
+def _without_leaders(word: Word) -> Word:
+    """'..Nam....' -> 'Nam', with its share of the box."""
+    found = GLUED_LEADER.search(word.text)
+    if not found or LEADER.match(word.text):
+        return word
+    left, right = halves(word, word.text[: found.end()], word.text[found.end() :])
+    if found.start():
+        left, _ = halves(word, word.text[: found.start()], word.text[found.start() :])
+        return left
+    return _without_leaders(right)
+
+
 def _split(word: Word) -> list[Word]:
     for pattern in (GLUED_NUMBER, GLUED_LABEL):
         if found := pattern.match(word.text):
             left, right = halves(word, found[1], found[2])
-            return [*_split(left), *_split(right)]
+            return [*_split(left), *_split(_without_leaders(right))]
     return [word]
 
 

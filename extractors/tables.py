@@ -3,32 +3,38 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, zip_longest
 
 from rapidfuzz.distance import Levenshtein
 
 from extractors.cells import drug_and_strength, quantity_and_unit
-from extractors.fields import SIGNED, Found
-from extractors.numbered import numbered_blocks
+from extractors.fields import Found
+from extractors.furniture import is_dated
+from extractors.headings import Heading, heading_line, tables_under, with_guessed
+from extractors.labels import LONG, NUMBERING, LabelHit, find_labels
+from extractors.numbered import EndOf, numbered_blocks
 from extractors.rows import Row, fold
 from records.document_types import ColumnSpec, DocumentType, TableSpec
 from records.pages import Box, Rulings, Word
 
-HEADING_LIKE = 0.8
 FLAG = re.compile(r"^\(?(?:H{1,2}|L{1,2}|[↑↓*])\)?$")
 INDEX = re.compile(r"^(\d{1,2})[.)]?$")
 Peek = Callable[[Box], Word | None]
-Heading = tuple[ColumnSpec, float, float]  # with its left and right end in pixels
 _Line = dict[str, list[list[Word]]]  # of a table: column -> its words, row by row
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells found, as fields `results[0].value`, and the rows of the page (first, past the last) that they fill."""
+    """Cells found, as fields `results[0].value`, and the rows of the page (first, past the last) that they fill.
+
+    `heading`: its line of headings, None where each block bears its own labels.
+    """
 
     found: tuple[Found, ...]
     first: int
     end: int
+    heading: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -51,65 +57,56 @@ def find_tables(
     cell in which no words were found, None when it holds no ink.
     """
     found: dict[str, Table] = {}
+    labelled = _labelled(rows, document_type, rulings)
     for spec in document_type.tables:
         if spec.name in found:
             continue
-        table = _grid(rows, spec, em, rulings, peek) if spec.style == "grid" else _blocks(rows, spec, em)
+        end_of = partial(_table_end, rows, labelled, spec, em)
+        table = _grid(rows, spec, em, rulings, peek, end_of) if spec.style == "grid" else _blocks(rows, spec, end_of)
         if table and table.found:
             found[spec.name] = table
     return list(found.values())
 
 
-def _blocks(rows: list[Row], spec: TableSpec, em: float) -> Table | None:
-    found, first, end = numbered_blocks(rows, spec, lambda row: _table_end(rows, row, spec, em))
+def _labelled(rows: list[Row], document_type: DocumentType, rulings: Rulings) -> frozenset[int]:
+    """Rows that open with the label of a field, such as the hour of issue below a table."""
+    hits = [h for h in find_labels(rows, document_type, rulings) if h.field and h.first <= 1]
+    return frozenset(h.row for h in hits if h.colon or len(_label_of(rows, h)) >= LONG or _is_numbered(rows[h.row], h))
+
+
+def _is_numbered(row: Row, hit: LabelHit) -> bool:
+    """Whether a row is a label and its number in the form, such as '10. TG trả KQ', and nothing else."""
+    return hit.first == 1 and hit.last == len(row.words) - 1 and bool(NUMBERING.match(row.words[0].text))
+
+
+def _label_of(rows: list[Row], hit: LabelHit) -> str:
+    return fold("".join(w.text for w in rows[hit.row].words[hit.first : hit.last + 1]))
+
+
+def _blocks(rows: list[Row], spec: TableSpec, end_of: EndOf) -> Table | None:
+    found, first, end = numbered_blocks(rows, spec, end_of)
     return Table(tuple(found), first, end) if found else None
 
 
-def _grid(rows: list[Row], spec: TableSpec, em: float, rulings: Rulings, peek: Peek) -> Table | None:
+def _grid(rows: list[Row], spec: TableSpec, em: float, rulings: Rulings, peek: Peek, end_of: EndOf) -> Table | None:
     """Rows under a line of headings, cut into columns by rulings or by the white between them.
 
     Where the headings stand twice on their line, two tables lie side by side: the left one's rows come first.
     """
-    index = heading_row(rows, spec)
-    if index is None:
+    head = heading_line(rows, spec, rulings)
+    if head is None:
         return None
-    row, end = rows[index], _table_end(rows, index + 1, spec, em)
-    body, whole = rows[index + 1 : end], [_with_guessed(side, row, spec) for side in _tables_under(row, spec)]
+    index, first, row = head
+    end = end_of(first)
+    body, whole = rows[first:end], [with_guessed(side, row, spec) for side in tables_under(row, spec)]
     columns = _columns([heading for side in whole for heading in side], body, rulings, row)
     lines: list[_Line] = []
     for side in whole:
         own, columns = columns[: len(side)], columns[len(side) :]
         part = [r for r in (_between(r, own, side is whole[0], not columns) for r in body) if r]
         lines += _lines(part, own, spec, em, peek)
-    return Table(tuple(_grid_cells(lines, spec, {c.name: c.kind for side in whole for c, _, _ in side})), index, end)
-
-
-def heading_row(rows: list[Row], spec: TableSpec) -> int | None:
-    """Index of the first row that holds a table's headings, None where there is none or its rows are blocks."""
-    return next((i for i, row in enumerate(rows) if spec.style == "grid" and _tables_under(row, spec)), None)
-
-
-def _tables_under(row: Row, spec: TableSpec) -> list[list[Heading]]:
-    """The headings of each of the tables, side by side, that this row heads."""
-    return [found for part in _sides(row, spec) if _makes_table(found := _headings(part, spec), spec)]
-
-
-def _sides(row: Row, spec: TableSpec) -> list[Row]:
-    """A line of headings cut before the heading of its first column where that stands there again."""
-    heads = _headings(row, spec)
-    again = [i for i, word in enumerate(row.words) if heads and word.box.left > heads[-1][1]]
-    if len(heads) < 3 or not again:
-        return [row]
-    first = [fold(h) for h in heads[0][0].headings]
-    for i in again:
-        for size in range(1, 5):
-            if fold("".join(w.text for w in row.words[i : i + size])) in first:
-                return [Row(row.words[:i]), *_sides(Row(row.words[i:]), spec)]
-    return [row]
-
-
-def _makes_table(headings: list[Heading], spec: TableSpec) -> bool:
-    return len(headings) >= 3 and spec.row_key in {column.name for column, _, _ in headings}
+    cells = _grid_cells(lines, spec, {c.name: c.kind for side in whole for c, _, _ in side})
+    return Table(tuple(cells), index, end, row)
 
 
 def _between(row: Row, columns: list[_Column], first: bool, last: bool) -> Row | None:
@@ -120,47 +117,6 @@ def _between(row: Row, columns: list[_Column], first: bool, last: bool) -> Row |
     return Row(words) if words else None
 
 
-def _headings(row: Row, spec: TableSpec) -> list[Heading]:
-    """(column, left, right) of each heading on a row, longest wording first, none overlapping."""
-    words = [fold(w.text) for w in row.words]
-    hits = []
-    for first in range(len(words)):
-        for last in range(first, min(first + 6, len(words))):
-            text = "".join(words[first : last + 1])
-            if row.words[last].text.endswith(":") or (last > first and apart(row.words[last - 1], row.words[last])):
-                break
-            for column in spec.columns:
-                for heading in column.headings:
-                    anchor = fold(heading)
-                    like = Levenshtein.normalized_similarity(anchor, text)
-                    if like >= (HEADING_LIKE if len(anchor) > 4 else 1.0):
-                        hits.append((len(anchor) * like, first, last, column))
-    taken: set[int] = set()
-    kept: list[Heading] = []
-    for _, first, last, column in sorted(hits, key=lambda h: -h[0]):
-        if not taken & set(range(first, last + 1)) and column.name not in {c.name for c, _, _ in kept}:
-            taken |= set(range(first, last + 1))
-            kept.append((column, row.words[first].box.left, row.words[last].box.right))
-    return sorted(kept, key=lambda h: h[1])
-
-
-def _with_guessed(headings: list[Heading], row: Row, spec: TableSpec) -> list[Heading]:
-    """A misread heading between two known ones is the one column that the form has between these."""
-    order = [c.name for c in spec.columns]
-    found = list(headings)
-    for (one, _, left), (other, right, _) in pairwise(headings):
-        missing = spec.columns[order.index(one.name) + 1 : order.index(other.name)]
-        words = [w for w in row.words if left < w.box.left and w.box.right < right]
-        if len(missing) == 1 and words and missing[0].name not in {c.name for c, _, _ in headings}:
-            found.append((missing[0], words[0].box.left, words[-1].box.right))
-    return sorted(found, key=lambda h: h[1])
-
-
-def apart(one: Word, other: Word) -> bool:
-    """Whether two neighbouring words stand in different columns."""
-    return other.box.left - one.box.right > 1.1 * one.box.height
-
-
 def _columns(headings: list[Heading], body: list[Row], rulings: Rulings, heading: Row) -> list[_Column]:
     """Column borders between neighbouring headings: a ruling, else the widest white that no cell crosses."""
     lines = sorted(
@@ -168,14 +124,24 @@ def _columns(headings: list[Heading], body: list[Row], rulings: Rulings, heading
     )
     spans = [(w.box.left, w.box.right) for row in body for w in row.words] + [(a, b) for _, a, b in headings]
     borders = []
-    for (_, left, right), (_, next_left, next_right) in pairwise(headings):
+    for (column, left, right), (_, next_left, next_right) in pairwise(headings):
         between = [x for x in lines if left < x < next_right]
         white = _widest_white(spans, (left + right) / 2, (next_left + next_right) / 2)
-        borders.append(float(between[0]) if between else white)
+        numbers = _right_of_numbers(body, next_left) if column.name == "index" else 0.0
+        borders.append(float(between[0]) if between else numbers or white)
     first = max((x for x in lines if x < headings[0][1]), default=headings[0][1] - 2 * heading.box.height)
     last = min((x for x in lines if x > headings[-1][2]), default=headings[-1][2] + 4 * heading.box.height)
     edges = [float(first), *borders, float(last)]
     return [_Column(c, a, b) for (c, _, _), (a, b) in zip(headings, pairwise(edges), strict=True)]
+
+
+def _right_of_numbers(body: list[Row], limit: float) -> float:
+    """The border right of the rows' own numbers, in pixels; 0 where they have none or it is not clear."""
+    numbered = [r.words for r in body if len(r.words) > 1 and INDEX.match(r.words[0].text)]
+    numbered = [words for words in numbered if words[0].box.right < limit]
+    right = max((words[0].box.right for words in numbered), default=0.0)
+    next_left = min((words[1].box.left for words in numbered), default=0.0)
+    return (right + next_left) / 2 if right < next_left else 0.0
 
 
 def _widest_white(spans: list[tuple[float, float]], left: float, right: float) -> float:
@@ -188,14 +154,15 @@ def _widest_white(spans: list[tuple[float, float]], left: float, right: float) -
     return best[1]
 
 
-def _table_end(rows: list[Row], first: int, spec: TableSpec, em: float) -> int:
-    """Index past the table's last row: a stop word, the place-and-date line, or a wide gap ends it."""
+def _table_end(rows: list[Row], labelled: frozenset[int], spec: TableSpec, em: float, first: int) -> int:
+    """Index past the table's last row: a label, a stop word, the place-and-date line, or a wide gap ends it."""
     stops = [fold(s) for s in spec.stop]
     bottom = rows[first - 1].box.bottom
     for index in range(first, len(rows)):
         row = rows[index]
         text = fold(row.text)
-        if row.box.top - bottom > 5 * em or SIGNED.search(text) or any(_begins(text, s) for s in stops):
+        stopped = index in labelled or is_dated(row.text) or any(_begins(text, s) for s in stops)
+        if stopped or row.box.top - bottom > 5 * em:
             return index
         bottom = row.box.bottom
     return len(rows)
@@ -208,13 +175,17 @@ def _begins(text: str, stop: str) -> bool:
 def _lines(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, peek: Peek) -> list[_Line]:
     """Cells of all rows; a row without its own value but with text in the key column goes on from the row above."""
     lines: list[_Line] = []
+    early: dict[str, list[Word]] = {}
     bottom = 0.0
-    for row in body:
+    for row, below in zip_longest(body, body[1:]):
         cells = _cells_of(row, columns, spec, len(lines) + 1)
         names = set(cells) - {"index"}
         if not names:
             continue
         alone = len(names) == 1
+        if alone and "index" not in cells and _opens_cell_of(below, row, bottom, names, columns, spec):
+            early = cells
+            continue
         if alone and lines and "index" not in cells and row.box.top - bottom < 0.9 * em and len(lines[-1]) > 1:
             text = " ".join(w.text for words in cells.values() for w in words)
             above = " ".join(w.text for words in lines[-1].get(spec.row_key, []) for w in words)
@@ -223,9 +194,23 @@ def _lines(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, 
             for name, words in cells.items():
                 lines[-1].setdefault(name, []).append(words)
         elif not alone and (_has_key(cells, spec) or (len(names) > 2 and lines)):
-            lines.append({name: [words] for name, words in (cells | _peeked(row, columns, names, em, peek)).items()})
+            cells = cells if early else cells | _peeked(row, columns, names, em, peek)
+            lines.append({name: [words] for name, words in cells.items()})
+            for name, words in early.items():
+                lines[-1].setdefault(name, []).insert(0, words)
+            early = {}
         bottom = row.box.bottom
     return lines
+
+
+def _opens_cell_of(
+    below: Row | None, row: Row, bottom: float, names: set[str], columns: list[_Column], spec: TableSpec
+) -> bool:
+    """Whether a lone cell is the first line of one in the row below, whose other cells stand at middle height."""
+    if below is None or below.box.top - row.box.bottom > row.box.top - bottom:
+        return False
+    cells = set(_cells_of(below, columns, spec, 0))
+    return len(cells - {"index"}) > 1 and not names & cells
 
 
 def _has_key(cells: dict[str, list[Word]], spec: TableSpec) -> bool:

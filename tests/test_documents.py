@@ -59,6 +59,15 @@ def test_two_rows_far_apart_are_not_one_title():
     assert kind_of("PHIẾU XÉT NGHIỆM\n\n\nGIẢI PHẪU\n\n\nBỆNH") == ("lab_report", True)
 
 
+def test_a_title_on_two_lines_between_other_cells_is_read_as_one():
+    art = """
+    BỆNH VIỆN HỮU NGHỊ ĐA     GIẤY CHUYỂN      BM.25
+    KHOA                      VIỆN
+    Họ tên: LÊ THỊ CÚC
+    """
+    assert kind_of(art) == ("transfer_letter", True)
+
+
 def test_a_title_beside_the_name_of_the_hospital_is_found():
     assert kind_of("BỆNH VIỆN NHÂN DÂN 115     PHIẾU CHỤP X-QUANG") == ("imaging_report", True)
 

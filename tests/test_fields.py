@@ -390,3 +390,143 @@ def test_the_roomy_box_holds_tone_marks_but_not_the_next_row():
     roomy = found.roomy_box(EM)
     assert roomy.top < found.box.top and roomy.bottom > found.box.bottom
     assert roomy.height == pytest.approx(1.5 * EM) and roomy.bottom < found.box.top + PITCH
+
+
+# Forms of other hospitals: other numbers, hints, gaps and furniture.
+
+
+@pytest.mark.parametrize("label", ["Họ và tên (viết chữ in hoa):", "Họ và tên (viết chữ hoa)", "Họ tên BN (ghi rõ):"])
+def test_a_printed_hint_in_brackets_belongs_to_its_label(label):
+    assert fields_on(f"{label} LÊ THỊ CÚC     Tuổi: 60") == {"patient.name": "LÊ THỊ CÚC", "patient.age": "60"}
+
+
+def test_what_stands_in_brackets_with_a_number_is_no_hint():
+    assert fields_on("Năm sinh   1960 (65 tuổi)")["patient.birth_date"] == "1960 (65 tuổi)"
+
+
+@pytest.mark.parametrize("number", ["{}/", "{}-", "{}.", "{}I", "{},"])
+def test_an_item_number_of_any_style_is_no_part_of_the_value_before_it(number):
+    one, two = number.format(1), number.format(2)
+    found = fields_on(f"{one} Nghề nghiệp: Nông dân {two} Dân tộc: Kinh")
+    assert found == {"patient.occupation": "Nông dân", "patient.ethnicity": "Kinh"}
+
+
+def test_an_item_number_glued_by_a_slash_or_a_dash_is_cut_off_its_label():
+    assert [w.text for w in sheet("1/Nghề 2-Dân -Khoa 12/BV-01").rows[0].words] == [
+        "1/", "Nghề", "2-", "Dân", "-", "Khoa", "12/BV-01",
+    ]  # fmt: skip
+
+
+def test_a_value_below_a_numbered_label_begins_below_the_number():
+    assert fields_on("10. Bệnh chính:\nGãy kín xương quay trái")["diagnosis.main"] == "Gãy kín xương quay trái"
+
+
+def test_the_address_and_phone_at_the_foot_are_those_of_the_hospital():
+    art = """
+    Họ tên: LÊ THỊ CÚC
+    Vinh, ngày 12 tháng 3 năm 2019
+    Địa chỉ: 12 Hùng Vương     Điện thoại: 0238 3844 129
+    """
+    assert fields_on(art) == {"patient.name": "LÊ THỊ CÚC"}
+
+
+def test_a_phone_in_the_line_of_the_hospitals_name_is_its_own():
+    assert "patient.phone" not in fields_on("Họ tên: LÊ THỊ CÚC\nBỆNH VIỆN ĐA KHOA      ĐT: 0238 3844 129")
+
+
+def test_a_label_that_runs_over_two_lines_of_its_cell_is_found_whole():
+    art = """
+    | Chẩn đoán ra      | Viêm phổi          | Bác sĩ đọc  | BS. Võ An |
+    | viện:             | thùy dưới          | kết quả:    |           |
+    """
+    found = fields_on(art, "pathology_report")
+    assert found["doctor"] == "BS. Võ An"
+    assert found["diagnosis.main"] == "Viêm phổi thùy dưới"
+
+
+def test_a_hint_that_runs_over_two_lines_of_its_cell_is_no_value():
+    art = """
+    | Nơi ở (số nhà, | 28/14 Nguyễn Trãi |
+    | thôn, xã)      |                   |
+    """
+    assert fields_on(art) == {"patient.address": "28/14 Nguyễn Trãi"}
+
+
+def test_a_row_that_runs_in_from_the_left_is_not_the_second_row_of_a_value():
+    art = """
+    Khoa: Nội      Bác sĩ điều trị: BS. Trần Hữu Phước
+    Nhận xét mảnh mô màu trắng xám có đường kính từ hai đến ba
+    """
+    assert fields_on(art, "pathology_report")["doctor"] == "BS. Trần Hữu Phước"
+
+
+def test_words_below_a_label_are_read_from_their_row_s_beginning_however_tight_the_rows():
+    page = sheet("Bệnh chính:\nSuy tim độ hai, bệnh van hai lá")
+    found = {f.field: f.raw for f in find_fields(page.rows, TYPES["discharge_letter"], 1.7 * EM)}
+    assert found["diagnosis.main"] == "Suy tim độ hai, bệnh van hai lá"
+
+
+def test_on_a_page_without_colons_short_labels_open_their_cells_too():
+    art = """
+    Họ và tên người bệnh LÊ THỊ CÚC      Số giường 12
+    Ngày tháng năm sinh 01/02/1960       Giới Nữ
+    Chẩn đoán ra viện Viêm phổi          Khoa Nội tim mạch
+    Dân tộc Kinh                         Đ/c Xã Tân Dĩnh
+    """
+    found = fields_on(art)
+    assert (found["patient.sex"], found["encounter.bed"]) == ("Nữ", "12")
+    assert (found["encounter.department"], found["patient.ethnicity"]) == ("Nội tim mạch", "Kinh")
+    assert found["patient.address"] == "Xã Tân Dĩnh"
+
+
+def test_a_short_label_without_a_colon_counts_before_what_only_its_value_can_be():
+    assert fields_on("Tuổi 34     Giới Nam") == {"patient.age": "34", "patient.sex": "Nam"}
+
+
+def test_a_label_that_the_form_does_not_know_ends_a_value_of_one_line():
+    assert fields_on("Dân tộc: Kinh      Nhóm máu: O")["patient.ethnicity"] == "Kinh"
+    below = "Chẩn đoán: Viêm phổi\nDấu hiệu lâm sàng: Tỉnh, tiếp xúc tốt"
+    assert fields_on(below)["diagnosis.main"] == "Viêm phổi"
+
+
+def test_a_number_cut_off_at_its_dash_goes_on_in_the_next_line_of_its_cell():
+    assert fields_on("Mã số tiêu bản: 17-\n10483", "pathology_report")["specimen.id"] == "17-\n10483".replace("\n", " ")
+
+
+def test_a_number_cut_off_at_its_dash_goes_on_past_a_row_of_the_next_column():
+    art = """
+    CỘNG HÒA        Mã số tiêu bản: 17-
+    Độc lập
+                    10483
+    """
+    rows = sheet(art).rows
+    found = find_fields(rows, TYPES["pathology_report"], 3 * EM)
+    assert {f.field: f.raw for f in found}["specimen.id"] == "17- 10483"
+
+
+def test_the_town_of_vinh_is_no_birth():
+    assert "patient.birth_date" not in fields_on("Họ tên: LÊ THỊ CÚC\nVinh, ngày    18 tháng 04 năm 2015")
+
+
+def test_leaders_glued_to_a_value_are_cut_off_it():
+    assert fields_on("Nghề nghiệp: ...Bộ đội....") == {"patient.occupation": "Bộ đội"}
+
+
+def test_a_code_glued_to_a_label_that_ends_in_a_number_is_cut_off_it():
+    assert fields_on("ICD-10:K26.4") == {"diagnosis.main.code": "K26.4"}
+
+
+def test_bars_that_only_touch_a_label_do_not_part_its_words():
+    page = sheet("Số vào viện: 2012530")
+    bars = tuple((round(w.box.right + 10), 0, round(w.box.top + 3)) for w in page.rows[0].words[:2])
+    found = find_fields(page.rows, TYPES["discharge_letter"], EM, bars)
+    assert {f.field: f.raw for f in found} == {"encounter.number": "2012530"}
+
+
+def test_a_speck_in_the_labels_own_cell_does_not_hide_the_value_in_the_next():
+    found = fields_on("| Bệnh chính: .9 | Viêm phổi |")
+    assert found["diagnosis.main"].endswith("Viêm phổi")
+
+
+def test_the_line_for_a_name_below_a_label_is_no_value():
+    assert "doctor" not in fields_on("Bác sĩ chỉ định:\n(Ký, ghi rõ họ tên)", "imaging_report")

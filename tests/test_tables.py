@@ -429,3 +429,67 @@ def test_a_quantity_and_its_unit_are_parted(cell, quantity, unit):
 
 def test_a_quantity_alone_has_no_unit():
     assert parts(quantity_and_unit("m[0]", words("60"), "table")) == {"quantity": "60"}
+
+
+# Tables of other hospitals.
+
+
+def test_headings_of_two_lines_are_read_cell_by_cell():
+    art = """
+    | Số  | Tên xét    | Kết  | Đơn | Trị số      |
+    | TT  | nghiệm     | quả  | vị  | tham chiếu  |
+    | 1   | Glucose    | 5,1  | g/L | 3,9 - 6,4   |
+    """
+    assert row(cells_on(art), 0) == {"test": "Glucose", "value": "5,1", "unit": "g/L", "reference": "3,9 - 6,4"}
+
+
+@pytest.mark.parametrize("label", ["Trả kết quả lúc:", "THỜI GIAN TRẢ KẾT QUẢ"])
+def test_a_label_of_the_form_below_a_table_ends_it(label):
+    cells = cells_on(f"{RULED}{label} 08:25 28/09/2021\n")
+    assert len({field.split(".")[0] for field in cells}) == 3
+    assert all("2021" not in raw for raw in cells.values())
+
+
+def test_the_column_of_row_numbers_ends_at_the_numbers():
+    art = """
+TT           Tên xét nghiệm      Kết quả     Đơn vị     CSBT
+1   NEU%                           37,8         %        43 - 76
+2   MCV                            96,6         fL       80 - 100
+"""
+    assert [row(cells_on(art), i)["test"] for i in (0, 1)] == ["NEU%", "MCV"]
+
+
+def test_the_first_line_of_a_cell_above_the_middle_of_its_row_belongs_to_it():
+    lines = [
+        "STT   Tên thuốc         Số lượng     ĐVT      Cách dùng",
+        "1     Metformin 850mg   21           viên     Sáng 1 viên",
+        "",
+        "                                              Uống khi sốt,",
+        "2     Panadol 500mg     7            viên",
+        "                                              mỗi lần 1 viên",
+    ]
+    found = medications("\n".join(lines))
+    assert [m["dosage"] for m in found] == ["Sáng 1 viên", "Uống khi sốt, mỗi lần 1 viên"]
+
+
+def test_numbered_drugs_need_no_labels():
+    art = """
+    Họ tên: LÊ THỊ CÚC
+    1. Metformin 850mg          x 60 viên
+       Ngày uống 2 lần
+    2/ Natri clorid 0,9%        05 chai
+       Cách dùng: Nhỏ mũi
+    """
+    whole = {"drug": "Metformin", "strength": "850mg", "quantity": "60", "unit": "viên", "dosage": "Ngày uống 2 lần"}
+    other = {"drug": "Natri clorid", "strength": "0,9%", "quantity": "05", "unit": "chai", "dosage": "Nhỏ mũi"}
+    assert medications(art) == [whole, other]
+
+
+def test_a_heading_goes_on_over_the_gap_at_its_dash():
+    art = """
+| STT | Tên thuốc -    hàm lượng | Đơn vị | Số lượng | Cách dùng   |
+| 1   | Amlodipin 5mg            | viên   | 30       | Sáng 1 viên |
+"""
+    assert medications(art)[0] | {} == {
+        "drug": "Amlodipin", "strength": "5mg", "unit": "viên", "quantity": "30", "dosage": "Sáng 1 viên",
+    }  # fmt: skip
