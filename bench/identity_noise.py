@@ -44,7 +44,7 @@ class Noise:
     def __init__(self, readings: Sequence[IdentityReading]) -> None:
         self._pages = [page for page in readings if page.pairs]
         self._of_field = _by_field(self._pages)
-        self._slips = _slips(self._pages)
+        self._slips = slips_of(self._pages)
 
     def read(self, shown: Mapping[str, str], rng: random.Random) -> dict[str, str]:
         """field -> what is read of a page that shows these identity fields; fields of which nothing is read are out."""
@@ -62,7 +62,7 @@ class Noise:
         if kind in ("missing", "other") or not pair.shown:
             return pair.read
         for _ in range(_distance(pair)):
-            text = _slipped(text, self._slips[_letters_of(pair.field)], rng)
+            text = slipped(text, self._slips[_letters_of(pair.field)], rng)
         return text
 
 
@@ -76,7 +76,7 @@ def outcome(pair: Pair) -> str:
     return {0: "exact", 1: "one"}.get(_distance(pair), "several")
 
 
-def _slipped(text: str, slips: Sequence[Slip], rng: random.Random) -> str:
+def slipped(text: str, slips: Sequence[Slip], rng: random.Random) -> str:
     """The text with one of the slips that fits it."""
     for _ in range(TRIES):
         was, became = rng.choice(slips)
@@ -119,7 +119,7 @@ def _by_field(pages: Sequence[IdentityReading]) -> dict[tuple[str, str], list[Pa
     return found
 
 
-def _slips(pages: Sequence[IdentityReading]) -> dict[str, list[Slip]]:
+def slips_of(pages: Sequence[IdentityReading]) -> dict[str, list[Slip]]:
     """letters of names, or digits -> every confusion seen, as often as it was."""
     found: dict[str, list[Slip]] = defaultdict(list)
     for page in pages:

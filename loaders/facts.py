@@ -18,7 +18,7 @@ from records.errors import EmrConflict
 SHARED_TABLES: dict[str, Table] = {"patient": patient, "encounter": encounter}
 KEYS = {"patient": patient.c.patient_id, "encounter": encounter.c.encounter_id}
 UNDER_ENCOUNTER: tuple[Table, ...] = (document_reference, *OF_DOCUMENT.values())
-IDENTITY_VI = {"name": "họ tên", "birth_date": "ngày sinh", "sex": "giới tính", "national_id": "số định danh"}
+IDENTITY_VI = {"name": "họ tên", "birth_date": "ngày sinh", "sex": "giới tính", "national_id": "số định danh cá nhân"}
 STAMP = {"updated_at": func.now()}
 SURER_FIRST = case({"two": 0, "one": 1}, value=provenance.c.checked, else_=2)
 
@@ -109,7 +109,7 @@ def settle(conn: Connection, table: str, key: str) -> int:
     """Write each fact of a shared row as its provenance says; the number of rows changed (0 or 1)."""
     found: dict[str, list[str]] = {column: [] for column in SHARED[table]}
     at_key = (provenance.c.target_table == table) & (provenance.c.target_id == key)
-    query = select(provenance.c.target_column, provenance.c.value).where(at_key)
+    query = select(provenance.c.target_column, provenance.c.value).where(at_key, provenance.c.value != "")
     for column, value in conn.execute(query.order_by(SURER_FIRST, provenance.c.sequence)):
         found[column].append(value)
     _refuse_two_people(table, found)

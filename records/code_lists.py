@@ -1,21 +1,46 @@
-"""The code lists in records/code_lists/: a CSV's name becomes its rows, its entries, or the codes in force."""
+"""The code lists, built in or loaded by the hospital: a CSV's name becomes its rows, entries, or codes in force."""
 
 import csv
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from records.errors import SohoaError
 
 FOLDER = Path(__file__).resolve().parent / "code_lists"
 NEOPLASMS, ALIASES = "neoplasm_names_vi", "oncology_aliases_vi"
 ICD10_FORM = re.compile(r"[A-Z]\d\d(\.\d{1,2})?[†*]?")
+LAST_DAY = "9999-12-31"
+
+_loaded: list[Path] = []
+
+
+class Wording(NamedTuple):
+    """A name by which the ICD-10 list, or a list made for this project, calls a code."""
+
+    code: str
+    name: str
+
+
+def read_from(folder: Path) -> None:
+    """Lists that lie in `folder` are read in place of the built-in ones of the same name, from now on."""
+    if _loaded != [folder]:
+        _loaded[:] = [folder]
+        forget()
+
+
+def forget() -> None:
+    """Read every list anew when it is next asked for."""
+    for cached in (rows, entries, codes, icd10_rows, icd10_codes, icd10_wordings):
+        cached.cache_clear()
 
 
 @cache
 def rows(name: str) -> tuple[dict[str, str], ...]:
     """All rows of list `name` by column; SohoaError when there is no such list."""
-    return _read(FOLDER / f"{name}.csv")
+    found = (folder / f"{name}.csv" for folder in _loaded)
+    return read(next((path for path in found if path.is_file()), FOLDER / f"{name}.csv"))
 
 
 @cache
@@ -33,9 +58,18 @@ def codes(name: str) -> frozenset[str]:
 
 def codes_on(name: str, day: str) -> frozenset[str]:
     """The codes of list `name` in force on an ISO day; empty limits are open."""
-    return frozenset(
-        row["code"] for row in rows(name) if row.get("valid_from", "") <= day <= (row.get("valid_to") or "9999-12-31")
-    )
+    return frozenset(row["code"] for row in rows(name) if in_force(row, day))
+
+
+def in_force(row: dict[str, str], day: str) -> bool:
+    """Whether a row of any list was valid on an ISO day."""
+    return (row.get("valid_from") or "") <= day <= (row.get("valid_to") or LAST_DAY)
+
+
+@cache
+def icd10_rows(path: Path) -> tuple[dict[str, str], ...]:
+    """The rows of the loaded ICD-10 list, of every edition in it."""
+    return read(path)
 
 
 @cache
@@ -47,7 +81,22 @@ def icd10_codes(path: Path | None = None) -> frozenset[str]:
     own = codes(NEOPLASMS) | codes(ALIASES)
     if not icd10_complete(path) or path is None:
         return own
-    return own | frozenset(row["code"] for row in _read(path))
+    return own | frozenset(row["code"] for row in icd10_rows(path))
+
+
+def icd10_closed_on(path: Path, day: str) -> frozenset[str]:
+    """Codes of the loaded list that stand in no edition in force on an ISO day."""
+    listed = icd10_rows(path)
+    return frozenset(row["code"] for row in listed) - frozenset(row["code"] for row in listed if in_force(row, day))
+
+
+@cache
+def icd10_wordings(path: Path | None = None) -> tuple[Wording, ...]:
+    """What codes are called in Vietnamese, each wording of a code once; the names made for this project among them."""
+    listed = icd10_rows(path) if path is not None and icd10_complete(path) else ()
+    named = [Wording(row["code"], row["name_vi"]) for row in (*listed, *rows(NEOPLASMS))]
+    named += [Wording(row["code"], row["alias_vi"]) for row in rows(ALIASES)]
+    return tuple(dict.fromkeys(wording for wording in named if wording.name))
 
 
 def icd10_complete(path: Path | None) -> bool:
@@ -55,7 +104,8 @@ def icd10_complete(path: Path | None) -> bool:
     return path is not None and path.is_file()
 
 
-def _read(path: Path) -> tuple[dict[str, str], ...]:
+def read(path: Path) -> tuple[dict[str, str], ...]:
+    """The rows of a list's file; SohoaError when it cannot be read."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return tuple(csv.DictReader(file))

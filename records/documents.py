@@ -69,6 +69,13 @@ class Issue(Frozen):
     message: str
 
 
+class Absence(StrEnum):
+    """Why a field has no value; a negative finding is a value, and a field that is not mentioned has neither."""
+
+    BLANK = "blank"
+    ILLEGIBLE = "illegible"
+
+
 class JudgedValue(Frozen):
     """A value with its verdict, the rule that gave it, and the second witness that confirms it (empty: none).
 
@@ -83,6 +90,13 @@ class JudgedValue(Frozen):
     confidence: float
     reasons: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
+
+    @property
+    def absence(self) -> Absence | None:
+        """What a person found in place of a value: nothing on the paper, or nothing that can be read."""
+        if self.value.value:
+            return None
+        return {Verdict.ACCEPT: Absence.BLANK, Verdict.REJECT: Absence.ILLEGIBLE}.get(self.verdict)
 
 
 class ValidatedDocument(Frozen):

@@ -217,6 +217,35 @@ def test_only_accepted_values_are_loaded(conn, verdict):
     assert rows(conn, "patient")[0]["phone"] is None
 
 
+def test_blank_illegible_not_mentioned_and_negative_are_told_apart(conn):
+    values = [
+        judged("patient.phone", ""),
+        judged("patient.occupation", "", Verdict.REJECT),
+        judged("results[0].test", "HBsAg"),
+        judged("results[0].value", "Âm tính"),
+        judged("results[0].unit", ""),
+        judged("results[1].unit", ""),
+    ]
+    forms = document_types()["lab_report"]
+    emr.load_document(conn, validated(values), forms, context())
+    told = {row["field"]: (row["value"], row["rule"]) for row in rows(conn, "provenance")}
+    assert told == {
+        "patient.phone": ("", "blank"),
+        "patient.occupation": ("", "illegible"),
+        "results[0].test": ("HBsAg", "witness"),
+        "results[0].value": ("Âm tính", "witness"),
+        "results[0].unit": ("", "blank"),
+    }
+    [person], [result] = rows(conn, "patient"), rows(conn, "observation")
+    assert (person["phone"], person["occupation"], result["value"], result["unit"]) == (None, None, "Âm tính", None)
+
+
+def test_a_blank_on_one_form_leaves_what_another_says(conn):
+    load_letter(conn)
+    load_lab(conn, [judged("patient.name", "", page_id="p2")])
+    assert rows(conn, "patient")[0]["name"] == LETTER["patient.name"]
+
+
 def test_a_value_of_a_page_that_the_guard_holds_waits_with_it(conn):
     values = [judged("diagnosis.main", "U vú", page_id="p2"), judged("treatment", "Hóa chất", page_id="p1")]
     emr.load_document(conn, validated(values, pages=("p1", "p2")), LETTER_TYPE, context(("p1",)))

@@ -97,6 +97,7 @@ def test_a_reading_becomes_its_normal_form(kind, raw, value):
 
 
 REFUSED = [
+    ("identifier", "24-"),
     ("date", "31/02/2014"),
     ("date", "ngày .... tháng 3 năm 2019"),
     ("moment", "13/02/2014"),
@@ -153,6 +154,21 @@ def test_a_printed_day_is_read_back(day, form):
 )
 def test_a_printed_moment_is_read_back(moment, form):
     assert parse_moment(moment.strftime(form)) == moment
+
+
+def test_to_take_a_picture_is_no_method():
+    with pytest.raises(ValueError, match="phương pháp"):
+        PARSERS["modality"]("Chụp")
+
+
+@pytest.mark.parametrize("raw", ["09g15 03/06/2013", "9g15 ngày 03/06/2013", "09 giờ 15 phút ngày 03/06/2013"])
+def test_minutes_behind_a_g_are_minutes(raw):
+    assert PARSERS["moment"](raw) == "2013-06-03T09:15"
+
+
+def test_minutes_of_which_two_stand_there_are_refused():
+    with pytest.raises(ValueError, match="phút"):
+        PARSERS["moment"]("14g10 45 phút 13/02/2014")
 
 
 @pytest.mark.parametrize("raw", ["06 giờ so ngày 03/06/2013", "giờ 50 ngày 03/06/2013", ": 50 03/06/2013"])

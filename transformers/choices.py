@@ -11,9 +11,7 @@ from transformers.text import clean, digits_at_sight, folded
 SEX = {"nam": "male", "nu": "female", "male": "male", "female": "female", "m": "male", "f": "female"}
 MODALITIES = frozenset({"CT", "MR", "US", "CR"})
 _TNM = re.compile(r"\bT ?([0-4OIlXx](?:is|[a-d])?) ?[NÑ]{1,2} ?([0-3OIlXx][a-c]?) ?M ?([01OIlXx][a-c]?)(?![A-Za-z0-9])")
-_AFTER_A_NAME = re.compile(
-    r"(?i)[,;:]?\s+(?:tu[oổôố]i|gi[oớơ]i|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố])\b.*$"
-)
+_AFTER_A_NAME = re.compile(r"(?i)[,;:]?\s(?:tu[oổôố]i|gi[oớơ]i|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố])\b.*$")
 
 
 def parse_person_name(raw: str) -> str:
@@ -58,7 +56,7 @@ def parse_modality(raw: str) -> str:
             return row["code"]
     for row in rows("modalities"):
         wanted = _words(row["name"])
-        if len(wanted) >= 7 and fuzz.partial_ratio(wanted, text) >= 85:
+        if 7 <= len(wanted) <= len(text) and fuzz.partial_ratio(wanted, text) >= 85:
             return row["code"]
     raise ValueError("không rõ phương pháp chụp")
 

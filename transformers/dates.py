@@ -9,7 +9,7 @@ from transformers.text import clean, digits_at_sight, folded
 FIRST_YEAR, LAST_YEAR = 1880, 2100
 PIVOT = 35  # two-digit years up to it are 20xx: cards are valid a few years ahead, births are older
 
-_HOUR = re.compile(r"(?<![a-z])g[i1l]?[o0c6]?(?![a-z])|(?<=[\dol])\s?h(?![a-z])")
+_HOUR = re.compile(r"(?<=\d)g(?=\d\d(?!\d))|(?<![a-z])g[i1l]?[o0c6]?(?![a-z])|(?<=[\dol])\s?h(?![a-z])")  # 09g10
 _MINUTE = re.compile(r"p[hb]?[u]?[t]?(?![a-z])")
 _DAY = re.compile(r"ng[a-z]{1,2}(?![a-z])|(?<![a-z])luc(?![a-z])|sinh(?![a-z])")
 _MONTH_YEAR = re.compile(r"t[hn]?[a-z]{1,3}[gqyn](?![a-z])|(?<![a-z])n[a-z]m(?![a-z])")
@@ -103,6 +103,8 @@ def _day_among(numbers: list[Number], text: str) -> tuple[date, list[int]]:
         raise ValueError("không đủ ngày, tháng, năm")
     if len(rest) == 1 and ("~" in text or _HALF_AN_HOUR.search(text)):
         raise ValueError("có giờ nhưng không có phút")
+    if len(rest) > 2 and "~" in text:  # '14g10 45 phút': was it 'giờ' that was read as g10?
+        raise ValueError("không rõ số phút")
     hours = [int(n.digits) for n in rest] if len(rest) >= 2 or ":" in text else []
     whole = _year(year.digits)
     try:

@@ -10,7 +10,10 @@ from transformers.text import before_words, clean, digits_at_sight
 
 CARD = re.compile(r"[A-Z]{2}[1-5]\d{12}")
 LETTERS_FOR = {"0": "DOQC", "8": "B", "5": "S", "1": "ITL", "6": "G", "2": "Z", "4": "A", "7": "T", "|": "I"}
-LETTER_FOR = {"0": "O", "8": "B", "5": "S", "1": "I", "6": "G", "2": "Z", "4": "A", "|": "I", "€": "C", "¢": "C"}
+LETTER_FOR = {
+    "0": "O", "8": "B", "5": "S", "1": "I", "6": "G", "2": "Z", "4": "A", "|": "I", "[": "I", "]": "I", "!": "I",
+    "€": "C", "¢": "C",
+}  # fmt: skip
 
 
 def parse_insurance_card(raw: str) -> str:
@@ -44,7 +47,7 @@ def parse_phone(raw: str) -> str:
 
 def parse_icd10(raw: str) -> str:
     """'C5O.9' -> 'C50.9'; 'C509' -> 'C50.9'; several codes are joined: 'E11.9; I10' -> 'E11.9;I10'."""
-    parts = [p for p in re.split(r"[;]|,\s+|\s+(?=[A-Z]\d)", clean(raw).strip("()[]. ")) if p.strip()]
+    parts = [p for p in re.split(r";|,\s|\s(?=[A-Z]\d)", _without_brackets(clean(raw))) if p.strip()]
     if not parts:
         raise ValueError("không thấy mã ICD-10")
     return ";".join(dict.fromkeys(_icd10(part) for part in parts))
@@ -52,15 +55,17 @@ def parse_icd10(raw: str) -> str:
 
 def parse_identifier(raw: str) -> str:
     """'14 / 6298O' -> '14/62980': as printed, but no space round / and -, and no letter O or l among digits."""
-    text = re.sub(r"\s*([/\-])\s*", r"\1", clean(raw)).strip("., ")
+    text = re.sub(r"\s?([/\-])\s?", r"\1", clean(raw)).strip("., ")
     if not any(c.isalnum() for c in text):
         raise ValueError("không có ký tự nào")
+    if text.endswith(("-", "/")):
+        raise ValueError("số bị cắt ở cuối dòng")
     return re.sub(r"(?<=\d)[Ool|I]+(?=\d|$|[/.\-]\d)|(?<=[/.\-])[Ool|I]+(?=\d)", lambda m: digits_at_sight(m[0]), text)
 
 
 def _icd10(part: str) -> str:
     text = re.sub(r"\s", "", part).replace(",", ".").replace("-", ".").replace("+", "†").replace("..", ".")
-    found = re.fullmatch(r"([A-Za-z0-9|€¢])([A-Za-z0-9|!]{2})\.?([A-Za-z0-9|!]{0,2})\.?([†*]?)", text)
+    found = re.fullmatch(r"([A-Za-z0-9|!\[\]€¢])([A-Za-z0-9|!]{2})\.?([A-Za-z0-9|!]{0,2})\.?([†*]?)", text)
     if not found:
         raise ValueError("mã ICD-10 gồm một chữ, hai số, có thể thêm dấu chấm và một hai số")
     letter = LETTER_FOR.get(found[1], found[1].upper())
@@ -68,6 +73,12 @@ def _icd10(part: str) -> str:
     if not letter.isalpha() or not stem.isdigit() or (rest and not rest.isdigit()):
         raise ValueError("mã ICD-10 gồm một chữ, hai số, có thể thêm dấu chấm và một hai số")
     return f"{letter}{stem}{'.' if rest else ''}{rest}{found[4]}"
+
+
+def _without_brackets(text: str) -> str:
+    """'[C50.9]' -> 'C50.9', but '[10' stays: a bracket before digits is a capital I."""
+    text = text.strip("() .").rstrip("]")
+    return text[1:] if text.startswith("[") and text[1:2].isalpha() else text
 
 
 def _group(two: str) -> str:

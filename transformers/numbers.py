@@ -47,7 +47,7 @@ def parse_reference(raw: str) -> str:
     text = clean(raw).strip("()[] ")
     if found := re.fullmatch(r"(<=|>=|=<|=>|[<>≤≥])\s*(.+)", text):
         return COMPARATORS[found[1]] + _decimal(found[2])
-    parts = re.split(r"\s*(?:\.{2,}|[-–—−~÷])\s*", text)
+    parts = re.split(r"\s?(?:\.{2,}|[-–—−~÷])\s?", text)
     if len(parts) == 2 and all(any(c.isdigit() for c in p) for p in parts):
         low, high = (_decimal(p) for p in parts)
         if float(low) >= float(high):
@@ -63,7 +63,7 @@ def parse_reference(raw: str) -> str:
 def parse_strength(raw: str) -> str:
     """'85O mg' -> '850mg'; '500mg/125mg'; the decimal mark stays as printed: '2,5mg'."""
     text = clean(raw).strip("()[]. ")
-    return "/".join(_strength(part) for part in re.split(r"\s*/\s*", text))
+    return "/".join(_strength(part) for part in re.split(r"\s?/\s?", text))
 
 
 def parse_measure(raw: str) -> str:
@@ -97,7 +97,7 @@ def parse_flag(raw: str) -> str:
 
 def _decimal(text: str) -> str:
     """Digits with a decimal point, as precise as printed; comma or point decides by what surrounds it."""
-    tidy = re.sub(r"\s*([.,])\s*", r"\1", digits_at_sight(text.strip())).strip(".,")
+    tidy = re.sub(r"\s?([.,])\s?", r"\1", digits_at_sight(text.strip())).strip(".,")
     found = _NUMERAL.fullmatch(tidy)
     if not found:
         raise ValueError("không phải một số")
@@ -123,7 +123,7 @@ def _with_thousands(digits: str, marks: list[str]) -> str:
 
 
 def _strength(part: str) -> str:
-    found = re.fullmatch(r"([\dOoIl|S]*[.,]?[\dOoIl|S]*)\s*([a-zA-Zµμ%]+1?)", part)
+    found = re.fullmatch(r"([\dOoIl|S]{0,9}[.,]?[\dOoIl|S]{0,9})\s?([a-zA-Zµμ%]{1,8}1?)", part)
     if found and found[2].lower() in STRENGTH_UNITS:
         number = digits_at_sight(found[1])
         if re.fullmatch(r"\d+(?:[.,]\d+)?", number) or not number:

@@ -19,7 +19,7 @@ def clean(raw: str) -> str:
     text = unicodedata.normalize("NFC", raw[:MAX_LENGTH]).translate(SLASHES)
     text = "".join(c if c.isprintable() else " " for c in text)
     text = LEADERS.sub(" ", text)
-    text = re.sub(r"\s+([,;:.!?)\]])", r"\1", " ".join(text.split()))
+    text = re.sub(r" ([,;:.!?)\]])", r"\1", " ".join(text.split()))
     return text.strip(" :;,_|·").strip()
 
 

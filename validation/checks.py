@@ -9,10 +9,12 @@ from datetime import date
 from pathlib import Path
 
 from records.base import Frozen
+from records.code_lists import icd10_closed_on, icd10_complete
 from records.document_types import DocumentType
 from records.documents import FieldValue, Issue
 from records.errors import DocumentTypeError
 from validation.kinds import KIND_CHECKS
+from validation.results import result_issues
 
 
 class Facts(Frozen):
@@ -42,8 +44,8 @@ def document_issues(
         values={v.field: v.value for v in sound}, kinds={v.field: v.kind for v in sound}, icd10_path=icd10_path
     )
     issues = [
-        *_of_kinds(facts), *_named(facts, document_type), *_missing(found, document_type),
-        *_nameless(found, document_type),
+        *_of_kinds(facts), *_of_another_day(facts), *_named(facts, document_type), *_missing(found, document_type),
+        *_nameless(found, document_type), *result_issues(facts.values),
     ]  # fmt: skip
     return tuple({(i.check, i.field): i for i in issues}.values())
 
@@ -53,6 +55,19 @@ def _of_kinds(facts: Facts) -> Iterable[Issue]:
         for name, rule in KIND_CHECKS.get(facts.kinds[field], {}).items():
             if message := rule(value, facts.icd10_path):
                 yield Issue(check=name, field=field, message=message)
+
+
+def _of_another_day(facts: Facts) -> Iterable[Issue]:
+    """Codes of an edition of ICD-10 that was not in force on the day of the discharge (Circular 06/2026)."""
+    ended = facts.values.get("encounter.discharged_at", "")[:10]
+    if not ended or not icd10_complete(facts.icd10_path):
+        return
+    closed = icd10_closed_on(facts.icd10_path, ended) if facts.icd10_path else frozenset()
+    for field in (f for f, kind in facts.kinds.items() if kind == "icd10"):
+        for code in (c.rstrip("†*") for c in facts.values[field].split(";")):
+            if code in closed:
+                message = f"Mã {code} không có trong danh mục ICD-10 của ngày {as_written(ended)}; hãy xem lại ảnh."
+                yield Issue(check="code_in_force", field=field, message=message)
 
 
 def _named(facts: Facts, document_type: DocumentType) -> Iterable[Issue]:
