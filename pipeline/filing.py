@@ -10,17 +10,18 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from loaders.context import natural_key
 from pipeline import facts, ledger, registry
 from pipeline.assembly import AssembledFile, assemble_file
-from pipeline.batch_pages import SET_ASIDE, pages_of
+from pipeline.batch_pages import SET_ASIDE, in_full, pages_of
 from pipeline.boundaries import SEPARATOR, Part, ReadPage, parts_of
-from pipeline.carrying import carry_decisions, drop_pageless, with_carried
+from pipeline.carrying import carry_decisions, drop_pageless, kept_decisions, with_carried
 from pipeline.children import Workers
 from pipeline.contracts import contract_in_force
 from pipeline.database import engine
-from pipeline.documents import decided_documents, kept_decisions, note_issues, store_document
+from pipeline.documents import decided_documents, note_issues, store_document
 from pipeline.doubles import doubled, proposals
 from pipeline.emr import HELD, SHOWN
 from pipeline.grouping import FilePage
-from pipeline.repairs import in_ruled_order
+from pipeline.placing import FILED
+from pipeline.repairs import begins, in_ruled_order
 from pipeline.repeats import settled_documents
 from pipeline.settings import settings
 from pipeline.standing import file_standing
@@ -57,15 +58,26 @@ def _assemble_batch(batch_id: str, children: Workers) -> int:
         unread = ledger.counts(conn, batch_id).get(batch_id, {}).get(PageState.RECEIVED.value, 0)
         pages = [] if unread and boundary is Boundary.SEPARATOR else pages_of(conn, batch_id)
         boxes = registry.known_boxes(conn, facility) if boundary is Boundary.SEPARATOR else set()
+        read_again = _read_again(conn, batch_id)
     parts = parts_of(pages, boundary, boxes)
     for part in parts:
-        if any(p.state is PageState.READ for p in part.pages):
-            _assemble(batch_id, facility, part, children)
+        if part.label not in read_again and any(p.state is PageState.READ for p in part.pages):
+            with engine(settings(), "pipeline").connect() as conn:
+                whole = part._replace(pages=in_full(conn, part.pages))
+            _assemble(batch_id, facility, whole, children)
     with engine(settings(), "pipeline").begin() as conn:
         if pages:
             drop_pageless(conn, batch_id)
             _drop_emptied(conn, batch_id, labels=[part.label for part in parts])
         return conn.scalar(select(func.count()).select_from(document).where(document.c.batch_id == batch_id)) or 0
+
+
+def _read_again(conn: Connection, batch_id: str) -> Collection[str]:
+    """Labels of files that wait whole, because a page of one of their documents is with the readers again."""
+    query = select(file.c.label).join(document, document.c.file_id == file.c.file_id)
+    query = query.join(page, page.c.document_id == document.c.document_id)
+    own = (page.c.batch_id == batch_id) & (page.c.state == PageState.RECEIVED.value)
+    return set(conn.scalars(query.where(own)))
 
 
 def _drop_emptied(conn: Connection, batch_id: str, labels: Sequence[str]) -> None:
@@ -85,12 +97,12 @@ def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> No
     file_id = hashlib.sha256(f"{batch_id}\0{part.label}".encode()).hexdigest()[:24]
     with engine(settings(), "pipeline").begin() as conn:
         _lock(conn, file_id, part.pages)
-        stopped = _stopped(conn, file_id)
+        again, before = _stopped(conn, file_id), _revisions(conn, file_id)
         _set_aside(conn, apart, second)
         named = _expected(conn, batch_id, part)
         known = _known(conn, facility, kept, named)
         icd10 = settings().home / "codes" / "icd10.csv"
-        ruled = {p.page_id for p in kept if p.ruled}
+        ruled = _ruled(kept)
         turned = {p.page_id for p in kept if p.state is PageState.READ and p.repair.turn is not None}
         in_order = _in_order(part.pages, kept)
         proven = contract_in_force(conn, facility)
@@ -106,10 +118,12 @@ def _assemble(batch_id: str, facility: str, part: Part, children: Workers) -> No
         _store_file(conn, batch_id, facility, part.label, part.pages[0].row["receipt_id"], found, settled)
         for validated in settled_documents(found.documents, found.identity, decided):
             kept_one = kept_decisions(conn, validated, settled, turned)
-            store_document(conn, batch_id, with_carried(kept_one, carried))
+            stored = store_document(conn, batch_id, with_carried(kept_one, carried))
+            changed = stored.revision != before.get(stored.document.document_id, stored.revision)
+            again |= set(stored.document.page_ids) if changed else set()
         _supersede(conn, [p for p in kept if found.identity[p.page_id] is not IdentityState.CONFLICT])
         note_issues(conn, batch_id, found, [one for p in part.pages for one in (p.page_id, *p.replaced)])
-        _move_pages(conn, kept, found, stopped)
+        _move_pages(conn, kept, found, again)
         facts.settle_facts(conn, file_id)
 
 
@@ -139,6 +153,13 @@ def _named_otherwise(pages: Sequence[ReadPage], named: tuple[str, str]) -> dict[
             message = OTHERWISE.format(named=number, read=read[0][1])
             asked[read[0][0]] = (Issue(check=NAMED_OTHERWISE, field=field, message=message),)
     return asked
+
+
+def _ruled(pages: Sequence[ReadPage]) -> set[str]:
+    """Pages that an officer said to be this file's: a rescan only where it tells nothing else, for it may be of another
+    sheet than the one she saw."""
+    told = {page_id for page_id, value in _sound_values(pages) if value.field in EVIDENCE}
+    return {p.page_id for p in pages if p.ruled and (p.confirmed or p.page_id not in told)}
 
 
 def _sound_values(pages: Sequence[ReadPage]) -> Iterator[tuple[str, FieldValue]]:
@@ -176,9 +197,9 @@ def _in_order(pages: Sequence[ReadPage], kept: Sequence[ReadPage]) -> list[FileP
             reading=p.reading,
             follows=(p.place[1], p.place[2] - 1) in read,
             place_id=p.first_id,
-            starts=p.repair.starts,
+            starts=begins(p.repair.starts, (before.page_id, *before.replaced) if before else ()),
         )
-        for p in kept
+        for before, p in zip([None, *kept], kept, strict=False)
     ]
 
 
@@ -224,36 +245,48 @@ def _store_file(
     conn.execute(delete(document).where(document.c.file_id == found.file_id, document.c.document_id.not_in(stay)))
 
 
-def _stopped(conn: Connection, file_id: str) -> Container[str]:
+def _stopped(conn: Connection, file_id: str) -> set[str]:
     """Pages that the guard stopped when the file was put together before."""
     row = conn.execute(select(file.c.state, file.c.facts).where(file.c.file_id == file_id)).one_or_none()
     identity: dict[str, str] = row.facts.get("identity", {}) if row else {}
     return {page_id for page_id, state in identity.items() if row and (row.state == HELD or state not in SHOWN)}
 
 
-def _move_pages(
-    conn: Connection, pages: Sequence[ReadPage], found: AssembledFile, stopped: Container[str]
-) -> None:
+def _revisions(conn: Connection, file_id: str) -> dict[str, int]:
+    """The revisions of the file's documents, by document."""
+    query = select(document.c.document_id, document.c.revision).where(document.c.file_id == file_id)
+    return {row.document_id: row.revision for row in conn.execute(query)}
+
+
+def _move_pages(conn: Connection, pages: Sequence[ReadPage], found: AssembledFile, again: Container[str]) -> None:
     """Pages to `assembled`; of a stopped file, and pages that nobody can place, to review.
 
-    Pages that came to rest before go on too where another document holds them now, or where the guard `stopped` them
-    and lets them through now.
+    Pages that came to rest before go on too where another document holds them now, or where something is to be loaded
+    `again`: their document says something else now, or the guard stopped them and does so no more.
     """
     owner = {p: v.document.document_id for v in found.documents for p in v.document.page_ids}
+    now = _states(conn, pages)
     for p in pages:
-        waits = found.held or found.identity[p.page_id] is IdentityState.UNKNOWN
+        state, waits = now[p.page_id], found.held or found.identity[p.page_id] is IdentityState.UNKNOWN
         other = p.row["document_id"] != owner[p.page_id]
-        freed = p.page_id in stopped and not waits and p.state is PageState.IN_REVIEW
-        if p.state is not PageState.READ and not other and not freed:
+        anew = p.page_id in again and not waits and state in (PageState.IN_REVIEW, PageState.LOADED)
+        if state is not PageState.READ and not other and not anew:
             continue
-        if p.state is PageState.LOADED:
+        if state is PageState.LOADED:
             ledger.move(conn, p.page_id, PageState.LOADED, PageState.IN_REVIEW)
-        state = PageState.IN_REVIEW if p.state is PageState.LOADED else p.state
+            state = PageState.IN_REVIEW
         new = PageState.IN_REVIEW if waits else PageState.ASSEMBLED
         if state is new:
             conn.execute(update(page).where(page.c.page_id == p.page_id).values(document_id=owner[p.page_id]))
         else:
             ledger.move(conn, p.page_id, state, new, document_id=owner[p.page_id])
+
+
+def _states(conn: Connection, pages: Sequence[ReadPage]) -> dict[str, PageState]:
+    """The pages' states. What was decided or loaded since they were listed counts; what else became of one does not."""
+    query = select(page.c.page_id, page.c.state).where(page.c.page_id.in_([p.page_id for p in pages]))
+    now = {row.page_id: PageState(row.state) for row in conn.execute(query)}
+    return {p.page_id: now[p.page_id] if {p.state, now[p.page_id]}.issubset(FILED) else p.state for p in pages}
 
 
 def close_if_done(conn: Connection, batch_id: str, counts: Mapping[str, int]) -> None:

@@ -16,13 +16,14 @@ from sqlalchemy.exc import OperationalError
 
 from pipeline import airflow, processes, steps
 from pipeline.database import engine
+from pipeline.finished import TOPIC
 from pipeline.settings import Settings
 from pipeline.settings import settings as _settings
 from pipeline.tables import batch, outbox
 from records.errors import SohoaError
 
 log = structlog.get_logger()
-TOPIC = ASSET = "reviewed"
+ASSET = TOPIC
 EVERY_SECONDS, TIMEOUT_SECONDS = 15, 10
 MOST = 500  # rows at a time
 

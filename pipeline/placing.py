@@ -34,7 +34,8 @@ def place_pages(conn: Connection, page_ids: Sequence[str], label: str, officer: 
     for row in rows:
         if PageState(row["state"]) not in FILED:
             raise SohoaError(f"Page {row['page_id']} is {row['state']}; only pages in review or loaded can be placed.")
-    forget_place(conn, _from_elsewhere(conn, page_ids, label))
+    leaving = _from_elsewhere(conn, page_ids, label)
+    forget_place(conn, [one for page_id in leaving for one in _with_replaced(conn, page_id)])
     for row in rows:
         ruling = {"label": label, "ruled_by": officer, "reason": reason}
         statement = upsert(page_ruling).values(page_id=row["page_id"], **ruling)
@@ -115,6 +116,12 @@ def _from_elsewhere(conn: Connection, page_ids: Sequence[str], label: str) -> Se
     """Which of these pages lie in a file of another name."""
     query = select(page.c.page_id).join(document, document.c.document_id == page.c.document_id).join(file)
     return conn.scalars(query.where(page.c.page_id.in_(page_ids), file.c.label != label)).all()
+
+
+def _with_replaced(conn: Connection, page_id: str) -> list[str]:
+    """The page, and those whose place it took, the newest first."""
+    replaced = conn.scalar(select(page.c.replaces).where(page.c.page_id == page_id))
+    return [page_id, *(_with_replaced(conn, replaced) if replaced else [])]
 
 
 def _row(conn: Connection, page_id: str) -> RowMapping:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select
 
 from pipeline import audit, quality
 from pipeline.documents import BATCH_CHECKS
+from pipeline.finished import TOPIC
 from pipeline.tables import batch, document, field_value, issue, outbox
 from records.base import Frozen
 from records.document_types import document_types
@@ -25,7 +26,6 @@ from validation.breaches import Breach, breaches
 from validation.gx import COLUMNS
 from validation.suites import FailedExpectation, Severity
 
-TOPIC = "reviewed"  # Loading is started as by any other decision of a person.
 HELD = "held"
 
 

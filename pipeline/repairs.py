@@ -3,7 +3,7 @@
 A ruling outlives reading and assembling anew. A later one of the same kind takes its place; the audit chain has both.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from records.base import Frozen
 from records.states import PageState
 
 NO_DOUBLE = "no"
-YES, NO = "true", "false"
+HERE = "here"
 Shape = Sequence[Sequence[str]]  # the documents of a file in order, each the ids of its pages
 Page = TypeVar("Page")
 
@@ -38,12 +38,13 @@ OF_THE_PAPER = (What.DOCUMENT_TYPE, What.STARTS, What.PLACE)  # they hold for a 
 class Repair(Frozen):
     """What was ruled of a page; each part as it stands where nobody ruled it.
 
-    `starts`: a document begins here, or goes on from the page before. `place`: order in its file, from 1. `turn`: as
-    `PageImage.turn`, whatever the machine finds. `double`: the page that it is a second scan of, or NO_DOUBLE.
+    `starts`: HERE where a document begins, else the page from which it goes on. `place`: order in its file, from 1.
+    `turn`: as `PageImage.turn`, whatever the machine finds. `double`: the page that it is a second scan of, or
+    NO_DOUBLE.
     """
 
     document_type: str = ""
-    starts: bool | None = None
+    starts: str = ""
     place: int | None = None
     turn: int | None = None
     double: str = ""
@@ -160,14 +161,25 @@ def moved(shape: Shape, page_id: str, behind: str) -> list[list[str]]:
 
 
 def starts_ruled(before: Shape, after: Shape) -> dict[str, str]:
-    """page id -> whether a document begins there, of each document that changed or stands behind another one now."""
+    """page id -> what is ruled of its start, in each document that changed or stands behind another one now."""
     were = {tuple(pages): tuple(before[i - 1]) if i else () for i, pages in enumerate(before)}
     told: dict[str, str] = {}
     for i, pages in enumerate(after):
         previous = tuple(after[i - 1]) if i else ()
         if were.get(tuple(pages)) != previous:
-            told |= {page_id: NO if n else YES for n, page_id in enumerate(pages)}
+            told |= one_document(pages)
     return told
+
+
+def one_document(page_ids: Sequence[str]) -> dict[str, str]:
+    """page id -> what is ruled of its start where these pages make one document."""
+    return dict(zip(page_ids, (HERE, *page_ids[:-1]), strict=True))
+
+
+def begins(said: str, before: Collection[str]) -> bool | None:
+    """Whether a document begins at a page of whose start an officer `said` this; None where nobody did. `before`: the
+    page before it, by all ids that its place had. Where that is another one now, nobody said that the page goes on."""
+    return said not in before if said else None
 
 
 def places_ruled(before: Shape, after: Shape) -> dict[str, str]:

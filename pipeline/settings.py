@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from extractors.limits import Limits
+from records import code_lists
 from records.errors import SohoaError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -65,9 +66,12 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once; SohoaError names the setting that cannot be used."""
+    """The settings of this process, read once; SohoaError names the setting that cannot be used.
+
+    From then on the hospital's own code lists are read in place of the product's.
+    """
     try:
-        return Settings(home=_home())
+        chosen = Settings(home=_home())
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -76,6 +80,8 @@ def settings() -> Settings:
         ) from error
     except ValueError as error:
         raise SohoaError(f"{_home() / 'settings.toml'} is not valid TOML ({error}); correct it.") from error
+    code_lists.read_from(chosen.home / "codes")
+    return chosen
 
 
 def _home() -> Path:

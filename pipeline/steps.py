@@ -5,6 +5,7 @@ transaction, so that a killed run goes on where it stopped.
 """
 
 import hashlib
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -205,13 +206,19 @@ def load(batch_id: str) -> int:
 
 
 def account(batch_id: str) -> dict[str, int]:
-    """Pages by state; SohoaError when the ledger does not balance. A batch without work in progress is closed."""
+    """Pages by state; SohoaError when the ledger does not balance. A batch without work in progress is closed.
+
+    Of what passed without a person since, some values become blind samples.
+    """
+    from pipeline import sampling
+
     with engine(settings(), "pipeline").begin() as conn:
         faults = ledger.balance(conn, batch_id)
         if faults:
             raise SohoaError("The ledger does not balance: " + " ".join(faults))
         counts = ledger.counts(conn, batch_id).get(batch_id, {})
         filing.close_if_done(conn, batch_id, counts)
+        sampling.draw(conn, batch_id, random.SystemRandom())
     log.info("accounted", batch=batch_id, **counts)
     return counts
 

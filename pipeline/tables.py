@@ -219,3 +219,42 @@ accuracy_target = Table(
     Column("target", Double, nullable=False), _text("set_by"), _at("set_at"),
     CheckConstraint("target > 0 AND target < 1", name="accuracy_target_target_check"),
 )  # fmt: skip
+
+sample_share = Table(
+    "sample_share", metadata, _to("facility_id", "facility.facility_id", primary_key=True),
+    Column("document_type", Text, primary_key=True, server_default=EMPTY),
+    Column("field", Text, primary_key=True, server_default=EMPTY), Column("share", Double, nullable=False),
+)  # fmt: skip
+
+sample_stratum = Table(
+    "sample_stratum", metadata, _to("batch_id", "batch.batch_id", primary_key=True), _key("document_type"),
+    _key("field"), _key("scanner"), Column("seen", Integer, nullable=False), Column("passed", Double, nullable=False),
+)  # fmt: skip
+
+drawn = Table("drawn", metadata, _key("document_id"), _at("drawn_at"))
+
+sample = Table(
+    "sample", metadata, Column("sample_id", BigInteger, primary_key=True), _to("facility_id", "facility.facility_id"),
+    _to("batch_id", "batch.batch_id"), _text("document_id"), _text("field"), _text("document_type"), _text("edition"),
+    _text("scanner"), _text("software"), _text("engine"), _text("kind"), _text("family"), _text("rule"),
+    _text("value"), Column("confidence", Double, nullable=False), Column("target", Double, nullable=False),
+    Column("probability", Double, nullable=False), _at("asked_at"), _text("state", text("'asked'")),
+    _text("officer", EMPTY), _text("decision", EMPTY), _text("answer", EMPTY), _at("answered_at", null=True),
+    Column("agreed", Boolean), _text("settled_by", EMPTY), _text("final", EMPTY), _at("settled_at", null=True),
+    Column("was_right", Boolean), UniqueConstraint("document_id", "field"),
+    Index("sample_waiting", "state", "asked_at", postgresql_where=text("state IN ('asked', 'senior')")),
+    Index("sample_settled", "facility_id", "family", "settled_at", postgresql_where=text("state = 'settled'")),
+)  # fmt: skip
+
+drift_alarm = Table(
+    "drift_alarm", metadata, Column("alarm_id", BigInteger, primary_key=True),
+    _to("facility_id", "facility.facility_id"), _text("family"), _at("raised_at"),
+    Column("samples", Integer, nullable=False), Column("wrong", Integer, nullable=False), Column("reopened_by", Text),
+    _at("reopened_at", null=True), Column("reason", Text),
+    Index("drift_alarm_open", "facility_id", "family", unique=True, postgresql_where=text("reopened_at IS NULL")),
+)  # fmt: skip
+
+pilot = Table(
+    "pilot", metadata, _to("batch_id", "batch.batch_id", primary_key=True), _text("started_by"), _text("fingerprint"),
+    _at("started_at"), _at("ended_at", null=True),
+)  # fmt: skip

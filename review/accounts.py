@@ -61,7 +61,7 @@ def of_directory(conn: Connection, subject: str, username: str) -> str | None:
     own = account.c.subject.in_((subject, f"{BY_NAME}{username}")) & sessions.usable()
     found = conn.execute(select(account.c.account_id, account.c.subject).where(own).with_for_update()).all()
     linked = next((row for row in found if row.subject == subject), next(iter(found), None))
-    if linked is None or subject.startswith(BY_NAME):
+    if linked is None or subject.startswith(BY_NAME) or _another_of(conn, subject, linked.account_id):
         return None
     if linked.subject != subject:
         link(conn, linked.account_id, linked.account_id, subject)
@@ -124,8 +124,7 @@ def add(
 def link(conn: Connection, by: str, account_id: str, subject: str) -> None:
     """Let a person of the hospital's directory sign in by this account; SohoaError when they have another."""
     _must_exist(conn, account_id)
-    other = select(account.c.account_id).where(account.c.subject == subject, account.c.account_id != account_id)
-    if taken := conn.scalar(other):
+    if taken := _another_of(conn, subject, account_id):
         raise SohoaError(f"The subject '{subject}' is linked to the user '{taken}' already.")
     conn.execute(_of(account_id).values(subject=subject))
     audit.record(conn, by, "account:link", f"account:{account_id}", {"subject": subject})
@@ -224,6 +223,12 @@ def _row(conn: Connection, account_id: str) -> str | None:
 def _must_exist(conn: Connection, account_id: str) -> None:
     if _row(conn, account_id) is None:
         raise SohoaError(f"There is no user '{account_id}'; list them with: sohoa user list")
+
+
+def _another_of(conn: Connection, subject: str, account_id: str) -> str | None:
+    """The account that a person of the directory has besides this one, also where it may not be used any more."""
+    other = select(account.c.account_id).where(account.c.subject == subject, account.c.account_id != account_id)
+    return conn.scalar(other)
 
 
 def _of(account_id: str) -> Update:

@@ -44,7 +44,7 @@ class Card(Frozen):
     `reasons`: what speaks against the value; `why`: the rule. `outcome`: the decision, once there is one; `fixed`: the
     reader cannot take it back. `insist`: `error` is a doubt that the paper may overrule. `entries`: what two persons
     entered, between whom a senior decides. `guess`: nothing was found, and `on_page` is where the form mostly has the
-    field. `blind`: what was read is kept from the reader.
+    field. `blind`: what was read is kept from the reader. `hints`: what may help, line by line; see `review.hints`.
     """
 
     field: str
@@ -75,6 +75,7 @@ class Card(Frozen):
     entries: tuple[str, ...] = ()
     guess: bool = False
     blind: bool = False
+    hints: tuple[str, ...] = ()
 
 
 def cards_of(

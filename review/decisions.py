@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
 from pipeline import audit, facts
-from pipeline.documents import store_document
+from pipeline.documents import DECIDED, OPEN, SETTLED, store_document
 from pipeline.finished import TOPIC, open_left, pages_in, ready_to_load, was_sent
 from pipeline.repeats import is_fact
 from pipeline.settings import settings
@@ -21,7 +21,7 @@ from records.errors import LostLease
 from records.states import PageState
 from review import queue, revisions, second
 from review.revisions import ILLEGIBLE, REVIEWED, Decision, Refused
-from review.second import DECIDED, OPEN, SETTLED, Entry, Stage
+from review.second import Entry, Stage
 from review.texts import say
 
 __all__ = [
@@ -60,7 +60,7 @@ def open_tasks(conn: Connection, batch_id: str) -> list[Task]:
     """The batch's open tasks, document by document."""
     query = (
         select(review_task.c.task_id, review_task.c.document_id, review_task.c.field, review_task.c.reason)
-        .where(review_task.c.batch_id == batch_id, review_task.c.state == "open")
+        .where(review_task.c.batch_id == batch_id, review_task.c.state == OPEN)
         .order_by(review_task.c.document_id, review_task.c.field)
     )
     return [Task.model_validate(row._asdict()) for row in conn.execute(query)]

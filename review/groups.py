@@ -13,6 +13,7 @@ from itertools import groupby
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from pipeline import facts
+from pipeline.documents import OPEN
 from pipeline.tables import document, review_task
 from records.base import Frozen
 from records.errors import LostLease, SohoaError
@@ -20,7 +21,7 @@ from review import queue
 from review.attention import note
 from review.decisions import Decision, Refused, decide
 from review.misreadings import MISREADINGS
-from review.second import OPEN, Stage
+from review.second import Stage
 from review.tables import group_set, group_tile
 from review.texts import say
 from review.tiles import Shown, Tile, as_shown, current_cards, false_values, open_fields, stands, taken

@@ -51,7 +51,7 @@ def progress(conn: Connection, account_id: str, since: datetime) -> Progress:
     return Progress(
         values=len(rows),
         documents=len({row["document_id"] for row in rows} - _unfinished(conn, {row["document_id"] for row in rows})),
-        seconds=_pace([row["decided_at"] for row in rows]),
+        seconds=pace([row["decided_at"] for row in rows]),
         compared=len(both),
         agreed=sum(_outcome(row) == also[row["task_id"]] for row in both),
     )
@@ -61,7 +61,7 @@ def _unfinished(conn: Connection, documents: set[str]) -> set[str]:
     return set(conn.scalars(select(waiting.c.document_id).where(waiting.c.document_id.in_(documents))))
 
 
-def _pace(moments: Sequence[datetime]) -> float | None:
+def pace(moments: Sequence[datetime]) -> float | None:
     """Median seconds from one decision to the next, pauses and sets left out; None before the second."""
     gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
     working = [gap.total_seconds() for gap in gaps if TOGETHER <= gap <= AWAY]

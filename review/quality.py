@@ -1,5 +1,6 @@
 """Stage 8, review.quality: what the suites say of a batch, in words and counts, without a value of a document."""
 
+from collections import Counter
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from records.document_types import document_types
 from records.documents import Verdict
 from review.desk import sentence
 from review.texts import say
-from validation.batch_suite import Answer, NotAsked, Question
-from validation.suites import Severity
+from validation.batch_suite import Answer, NotAsked, Question, about
+from validation.suites import Severity, form_suite, row_suite
 
 NEWEST = 100  # batches that are listed
 
@@ -50,10 +51,13 @@ class Line(NamedTuple):
 
 
 class Form(NamedTuple):
-    """Documents of one form and their values. `share`: percent of the values that were accepted."""
+    """Documents of one form and their values. `rules`: of its suite, of which `failed` did in the last check; `share`:
+    percent of the values that were accepted."""
 
     title: str
     documents: int
+    rules: int
+    failed: int
     accepted: int
     review: int
     share: int
@@ -132,10 +136,12 @@ def forms(conn: Connection, batch_id: str, language: str) -> list[Form]:
         .group_by(document.c.document_type)
     )
     rows = conn.execute(query.order_by(func.count(document.c.document_id.distinct()).desc(), document.c.document_type))
-    return [_form(kind, documents, yes, no, language) for kind, documents, yes, no in rows]
+    failed = Counter(one.document_type for one in noted(conn, batch_id))
+    return [_form(kind, documents, failed[kind], yes, no, language) for kind, documents, yes, no in rows]
 
 
-def _form(kind: str, documents: int, accepted: int, review: int, language: str) -> Form:
-    title = document_types()[kind].title
+def _form(kind: str, documents: int, failed: int, accepted: int, review: int, language: str) -> Form:
+    form = document_types()[kind]
     share = round(100 * accepted / (accepted + review)) if accepted + review else 0
-    return Form(title.vi if language == "vi" else title.en, documents, accepted, review, share)
+    rules = len(form_suite(form, documents)) + len(row_suite(form))
+    return Form(about(kind, language), documents, rules, failed, accepted, review, share)

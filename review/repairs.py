@@ -82,8 +82,8 @@ def documents_of(conn: Connection, file_id: str, *, lock: bool = False) -> list[
     rows = conn.execute(query.with_for_update() if lock else query).all()
     if not rows:
         return []
-    first = in_file_order(conn, rows[0].batch_id, [row.page_ids[0] for row in rows])
-    return sorted(rows, key=lambda row: first.index(row.page_ids[0]))
+    order = in_file_order(conn, rows[0].batch_id, [one for row in rows for one in row.page_ids])
+    return sorted(rows, key=lambda row: order.index(row.page_ids[0]))
 
 
 def split(conn: Connection, own: Repairing, page_id: str, _value: str) -> None:
@@ -125,8 +125,7 @@ def retype(conn: Connection, own: Repairing, page_id: str, value: str) -> None:
     pages = own.shape[at]
     _refuse(conn, own, pages)
     rule(conn, What.DOCUMENT_TYPE, dict.fromkeys(pages, value), own.officer, own.reason, page_id)
-    stays = {one: repairs.NO if n else repairs.YES for n, one in enumerate(pages)}
-    rule(conn, What.STARTS, stays, own.officer, own.reason, page_id)
+    rule(conn, What.STARTS, repairs.one_document(pages), own.officer, own.reason, page_id)
     read_again(conn, own.batch_id, pages)
     _tell(conn, own)
 
@@ -184,11 +183,11 @@ def _reshape(
 
 def _refuse(conn: Connection, own: Repairing, page_ids: Collection[str], *, together: bool = False) -> None:
     """RepairRefused where a page does not lie in the file any more, or another officer has its document. `together`:
-    the file is put together at once, so that none of its pages may be with the readers."""
+    the file is put together at once, so that none of its pages may be with the readers, or wait for another repair."""
     filed = {state.value for state in FILED}
     if together:
-        unread = select(page.c.page_id).where(page.c.document_id.in_(own.ids))
-        if conn.scalar(unread.where(page.c.state == PageState.RECEIVED.value).limit(1)):
+        under_way = page.c.state.in_([PageState.RECEIVED.value, PageState.READ.value])
+        if conn.scalar(select(page.c.page_id).where(page.c.document_id.in_(own.ids), under_way).limit(1)):
             raise RepairRefused("repairs.being_read")
     states = select(page.c.state).where(page.c.page_id.in_(page_ids))
     for state in conn.scalars(states.with_for_update()):

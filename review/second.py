@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select, update
 from sqlalchemy.orm import aliased
 
-from pipeline.field_policy import policy_for
+from pipeline.documents import DECIDED, OPEN
+from pipeline.field_policy import in_pilot, policy_for
 from pipeline.tables import review_decision, review_task
 from records.base import Frozen
 from records.document_types import DocumentType
@@ -20,7 +21,6 @@ from review.policy import Role
 from review.revisions import BY_SENIOR, BY_TWO, REVIEWED, Decision, Refused, not_found
 from review.tables import account
 
-OPEN, DECIDED, SETTLED = "open", "decided", "settled"  # states of a task; settled: nobody is asked any more
 WAITS, UNASKED = "waits", "unasked"
 BLIND = "second_person"  # the rule by which a value is shown that nothing may be told of
 
@@ -75,10 +75,11 @@ def is_senior(conn: Connection, account_id: str) -> bool:
 
 
 def refuse_others(conn: Connection, task: RowMapping, officer: str, decision: Decision) -> None:
-    """Refused when the task waits for a senior, or when a second person would accept what she cannot see."""
+    """Refused when the task waits for a senior, or when somebody would accept what she cannot see."""
     if task["stage"] == Stage.SENIOR and not is_senior(conn, officer):
         raise Refused("decide.senior")
-    if task["stage"] == Stage.SECOND and decision is Decision.ACCEPT:
+    blind = task["stage"] == Stage.SECOND or (task["stage"] == Stage.FIRST and in_pilot(conn, task["batch_id"]))
+    if blind and decision is Decision.ACCEPT:
         raise Refused("decide.second_types")
 
 
@@ -90,7 +91,8 @@ def asks_two(conn: Connection, task: RowMapping, document_type: str) -> bool:
 def next_stage(conn: Connection, task: RowMapping, document_type: str, new: JudgedValue, entry: Entry) -> Stage | None:
     """For whom the task waits after this entry, which came to `new`; None: it settles the field."""
     if entry.stage is Stage.FIRST:
-        return Stage.SECOND if not new.witness and asks_two(conn, task, document_type) else None
+        alone = new.witness and not in_pilot(conn, task["batch_id"])
+        return Stage.SECOND if not alone and asks_two(conn, task, document_type) else None
     if entry.stage is Stage.SECOND:
         *_, first = entries_of(conn, task)
         return Stage.SENIOR if first.outcome != entry.outcome else None
@@ -161,11 +163,11 @@ def asked_of(conn: Connection, document_id: str, account_id: str, field: str = "
     entries: dict[str, list[RowMapping]] = {task_id: [] for task_id in ids}
     for row in conn.execute(standing(review_decision.c.task_id.in_(ids))).mappings():
         entries[row["task_id"]].append(row)
-    senior = is_senior(conn, account_id)
-    return {task["field"]: _met(task, entries[task["task_id"]], account_id, senior) for task in tasks}
+    senior, blind = is_senior(conn, account_id), bool(tasks) and in_pilot(conn, tasks[0]["batch_id"])
+    return {task["field"]: _met(task, entries[task["task_id"]], account_id, senior, blind) for task in tasks}
 
 
-def _met(task: RowMapping, rows: Sequence[RowMapping], account_id: str, senior: bool) -> Asked:
+def _met(task: RowMapping, rows: Sequence[RowMapping], account_id: str, senior: bool, blind: bool) -> Asked:
     if task["state"] == DECIDED:
         return Asked(decision=rows[0]["decision"] if rows else Decision.ACCEPT)
     if task["state"] != OPEN:
@@ -173,7 +175,7 @@ def _met(task: RowMapping, rows: Sequence[RowMapping], account_id: str, senior: 
     stage, entries = Stage(task["stage"]), _entries(rows, task["stage"])
     keyed = account_id in (task["first_by"], task["second_by"])
     if stage is Stage.FIRST:
-        return Asked()
+        return Asked(hidden=blind)
     if stage is Stage.SECOND:
         return Asked(decision=entries[-1].decision, entered=entries[-1].normal) if keyed else Asked(hidden=True)
     return Asked(entries=entries) if senior and not keyed else Asked(decision=WAITS, hidden=True)

@@ -186,6 +186,12 @@ def test_every_page_that_was_handed_in_appears_once_with_its_state_type_and_turn
 
 
 @pytest.mark.slow
+def test_the_batch_breaks_no_rule_of_its_suites(first, emr):
+    broken = "SELECT check_name, field FROM pipeline.issue WHERE check_name ~ '^(batch|warning):'"
+    assert rows(emr, broken) == [] and [r["state"] for r in rows(emr, "SELECT state FROM pipeline.batch")] == ["open"]
+
+
+@pytest.mark.slow
 def test_the_totals_add_up(first):
     result = read(first[1])
     totals = dict(result["totals"])

@@ -7,8 +7,21 @@ from sqlalchemy import insert, select, text, update
 
 from extractors.page_numbers import printed_number
 from pipeline import database, ledger, repairs, steps, tables
+from pipeline.batch_pages import in_file_order, rulings_of
 from pipeline.grouping import FilePage, group_pages, misplaced_pages
-from pipeline.repairs import Repair, in_ruled_order, joined, moved, places_ruled, shifted, split, starts_ruled
+from pipeline.placing import place_pages
+from pipeline.repairs import (
+    HERE,
+    Repair,
+    begins,
+    in_ruled_order,
+    joined,
+    moved,
+    places_ruled,
+    shifted,
+    split,
+    starts_ruled,
+)
 from records.pages import Box, Line, MediaType, PageText, Word
 from review import queue
 from review.decisions import Decision, decide
@@ -46,11 +59,12 @@ def test_documents_are_split_joined_reordered_and_pages_moved():
 )
 def test_what_is_ruled_gives_the_shape_that_was_wanted(after):
     """Pages that would all stand alone but for the rulings, as they were ruled before."""
-    before = {page_id: page_id in "acd" for page_id in "abcde"}
-    starts = before | {page: told == "true" for page, told in starts_ruled(SHAPE, after).items()}
+    starts = starts_ruled([], SHAPE) | starts_ruled(SHAPE, after)
     places = {page: int(n) for page, n in places_ruled(SHAPE, after).items()}
     order = in_ruled_order("abcde", places.get)
-    found = group_pages([filed(page, starts=starts[page]) for page in order])
+    found = group_pages(
+        [filed(page, starts=begins(starts[page], before)) for before, page in zip(["", *order], order, strict=False)]
+    )
     assert [[page.page_id for page in group] for group in found] == after
 
 
@@ -76,8 +90,8 @@ def test_a_page_behind_another_than_its_own_number_asks_for_its_order():
 
 
 def test_a_rescan_keeps_what_is_of_the_paper_and_not_how_the_old_scan_lay():
-    old = Repair(document_type="consent", starts=False, place=4, turn=90, double="p")
-    assert repairs.with_earlier(Repair(starts=True), [old]) == Repair(document_type="consent", starts=True, place=4)
+    old = Repair(document_type="consent", starts="o", place=4, turn=90, double="p")
+    assert repairs.with_earlier(Repair(starts=HERE), [old]) == Repair(document_type="consent", starts=HERE, place=4)
 
 
 # A file in the database
@@ -178,8 +192,8 @@ def test_a_ruling_outlives_every_later_run(letters):
     letters.do("split", 1)
     assert letters.shape() == [[3], [2], [1]]
     told = letters.rows("SELECT actor, detail FROM audit.event WHERE action = 'repair:starts' ORDER BY event_id")
-    assert told[-1][1]["now"][letters.pages[0]] == "true"
-    assert told[-1][1]["before"][letters.pages[0]] == "false", "the chain has the ruling that was replaced"
+    assert told[-1][1]["now"][letters.pages[0]] == HERE
+    assert told[-1][1]["before"][letters.pages[0]] == letters.pages[1], "the chain has the ruling that was replaced"
 
 
 def test_what_a_person_decided_stays_with_its_page(letters):
@@ -293,3 +307,159 @@ def test_a_document_that_another_officer_reviews_is_left_alone(letters):
         letters.do("join", 2)
     letters.do("join", 2, officer="binh")
     assert letters.shape() == [[1, 2], [3]]
+
+
+# What stands when repairs meet
+
+
+GLUCOSE = {"results[0].test": "Glucose", "results[0].value": "5,6", "results[0].unit": "mmol/L"}
+UREA_FIRST = {
+    "results[0].test": "Urê", "results[0].value": "4,1", "results[0].unit": "mmol/L",
+    "results[1].test": "Glucose", "results[1].value": "5,6", "results[1].unit": "mmol/L",
+}  # fmt: skip
+WHOSE = {name: LETTER[name] for name in ("patient.name", "patient.id", "encounter.number")}
+
+
+def read_anew(file, number, told, kind="discharge_letter", page_id=""):
+    """The page that waits to be read is read so, and its file put together."""
+    with file.owner.begin() as conn:
+        own = page_id or file.pages[number - 1]
+        steps._keep(conn, own, 0, page_reading(own, kind, told))
+    steps.assemble(file.batch_id)
+
+
+def rescanned(file, store, number, told, kind="discharge_letter"):
+    """The id of a page that was scanned anew in place of one, read so."""
+    with file.owner.begin() as conn:
+        given = ledger.receive(conn, store, file.batch_id, f"rescan/{number}.png", uuid.uuid4().bytes,
+                               (MediaType.PNG, 1))  # fmt: skip
+        new = ledger.page_id(given.receipt_id, 1)
+        own = tables.page.c.page_id == new
+        conn.execute(update(tables.page).where(own).values(replaces=file.pages[number - 1]))
+    read_anew(file, number, told, kind, new)
+    return new
+
+
+@pytest.mark.parametrize("how", ["turned", "scanned anew"])
+def test_a_decided_cell_stays_with_its_row_when_the_page_is_read_with_a_row_more(letters, store, how):
+    letters.do("type", 1, "lab_report")
+    read_anew(letters, 1, WHOSE | GLUCOSE, "lab_report")
+    letters.decide(1, "results[0].value", "5,9")
+    if how == "turned":
+        letters.do("turn", 1, "right")
+        read_anew(letters, 1, WHOSE | UREA_FIRST, "lab_report")
+    else:
+        letters.pages[0] = rescanned(letters, store, 1, WHOSE | UREA_FIRST, "lab_report")
+    assert letters.value(1, "results[0].value")[0][0] == "4.1", "nobody decided anything of this row"
+    assert letters.value(1, "results[1].value") == [("5.9", "reviewed")]
+    states = dict(letters.rows(
+        "SELECT field, state FROM pipeline.review_task WHERE document_id = :d AND field LIKE '%value'",
+        d=letters.document(1),
+    ))  # fmt: skip
+    assert states == {"results[0].value": "open", "results[1].value": "decided"}
+
+
+def test_a_decided_cell_whose_row_is_not_found_on_the_rescan_is_asked_anew(letters, store):
+    letters.do("type", 1, "lab_report")
+    read_anew(letters, 1, WHOSE | GLUCOSE, "lab_report")
+    letters.decide(1, "results[0].value", "5,9")
+    letters.pages[0] = rescanned(letters, store, 1, WHOSE | GLUCOSE | {"results[0].test": "Kali"}, "lab_report")
+    assert letters.value(1, "results[0].value")[0][0] == "5.6"
+    task = "SELECT state FROM pipeline.review_task WHERE document_id = :d AND field = 'results[0].value'"
+    assert letters.rows(task, d=letters.document(1)) == [("open",)]
+
+
+@pytest.mark.parametrize("field", ["treatment", "diagnosis.main"])  # which task comes first is chance
+def test_of_two_decisions_on_one_field_of_joined_pages_that_of_the_first_page_stands(file_of, field):
+    letters = file_of(LETTER | {"diagnosis.main": "Viêm phổi"}, LETTER | {"diagnosis.main": "Viêm gan"})
+    letters.decide(2, field, "Hóa trị")
+    letters.decide(1, field, "Phẫu thuật")
+    letters.do("join", 2)
+    assert letters.value(1, field) == [("Phẫu thuật", "reviewed")]
+
+
+def test_a_page_does_not_go_on_from_another_one_when_the_page_before_it_leaves_the_file(file_of):
+    letters = file_of(LETTER, LETTER, LETTER)
+    letters.do("join", 3)
+    assert letters.shape() == [[1], [2, 3]]
+    with letters.engine.begin() as conn:
+        to_file(conn, letters.in_hand(conn, 2), [letters.pages[1]], "b.pdf")
+    steps.assemble(letters.batch_id)
+    assert letters.shape() == [[1], [3], [2]]
+
+
+def test_a_page_does_not_go_on_from_another_one_when_the_page_before_it_is_a_second_scan(letters):
+    letters.do("join", 3)
+    letters.do("double", 2, letters.pages[0])
+    assert letters.shape() == [[1], [3]]
+
+
+def test_places_ruled_of_the_scan_before_do_not_go_to_another_file_with_the_rescan(letters, store):
+    letters.do("join", 3)
+    letters.do("shift", 3, "back")
+    assert letters.shape() == [[1], [3, 2]]
+    letters.pages[1] = rescanned(letters, store, 2, LETTER)
+    assert letters.shape() == [[1], [3, 2]]
+    with letters.engine.begin() as conn:
+        to_file(conn, letters.in_hand(conn, 2), [letters.pages[1]], "b.pdf")
+        own = rulings_of(conn, letters.batch_id, [letters.pages[1]]).get(letters.pages[1], Repair())
+        assert (own.place, own.starts) == (None, "")
+
+
+def test_a_rescan_that_shows_another_patient_stops_though_an_officer_had_confirmed_the_page(letters, store):
+    with letters.engine.begin() as conn:
+        to_file(conn, letters.in_hand(conn, 2), [letters.pages[1]], "a.pdf")
+    steps.assemble(letters.batch_id)
+    other = {"patient.name": "LÊ VĂN KHÁC", "patient.id": "77000009", "encounter.number": "77.000009"}
+    new = rescanned(letters, store, 2, LETTER | other)
+    ((state, facts),) = letters.rows("SELECT state, facts FROM pipeline.file")
+    assert (state, facts["identity"][new]) == ("held", "conflict")
+
+
+def test_a_file_is_not_reshaped_while_another_repair_of_it_is_carried_out(file_of):
+    letters = file_of(*[LETTER] * 5)
+    with letters.engine.begin() as conn:
+        ACTIONS["join"](conn, letters.in_hand(conn, 2), letters.pages[1], "")
+    with letters.engine.begin() as conn, pytest.raises(RepairRefused) as refused:
+        ACTIONS["shift"](conn, letters.in_hand(conn, 5, "binh"), letters.pages[4], "back")
+    assert refused.value.key == "repairs.being_read"
+
+
+def test_a_late_sheet_stands_on_the_screen_where_it_is_put_together(file_of):
+    letters = file_of(LETTER, LETTER, LETTER, LETTER)
+    letters.do("move", 2, letters.document(4))
+    letters.do("shift", 4, "back")
+    letters.do("shift", 4, "back")
+    assert letters.shape() == [[4, 2], [1], [3]]
+    with letters.owner.begin() as conn:
+        late = {"p": letters.pages[2]}
+        conn.execute(text("DELETE FROM pipeline.page_repair WHERE page_id = :p"), late)
+        put = in_file_order(conn, letters.batch_id, letters.pages)
+    assert [letters.pages.index(page_id) + 1 for page_id in put] == [4, 2, 3, 1]
+    assert letters.shape() == [[4, 2], [3], [1]]
+
+
+def test_a_document_keeps_its_questions_while_a_page_of_it_is_read_again(letters):
+    letters.do("join", 2)
+    before = letters.rows("SELECT task_id FROM pipeline.review_task WHERE state = 'open' ORDER BY 1")
+    letters.do("turn", 1, "right")
+    with letters.owner.begin() as conn:
+        place_pages(conn, [letters.pages[2]], "b.pdf", "an", "vì sao")
+    steps.assemble(letters.batch_id)
+    own = letters.rows("SELECT page_ids FROM pipeline.document WHERE document_id = :d", d=letters.document(1))
+    assert own == [(letters.pages[:2],)]
+    now = letters.rows("SELECT task_id FROM pipeline.review_task WHERE state = 'open' ORDER BY 1")
+    assert before and set(before) & set(now)
+    read_anew(letters, 1, LETTER)
+    assert letters.shape() == [[1, 2], [3]]
+
+
+def test_a_second_scan_leaves_the_emr_and_the_queue_also_where_a_person_had_decided_on_it(letters):
+    letters.decide(3, "treatment", "Phẫu thuật")
+    gone = letters.document(3)
+    letters.do("double", 3, letters.pages[0])
+    steps.repair(letters.batch_id)
+    assert letters.rows("SELECT * FROM emr.document_reference WHERE document_id = :d", d=gone) == []
+    asked = "SELECT field FROM pipeline.review_task WHERE state IN ('open', 'elsewhere') AND document_id = :d"
+    assert letters.rows(asked, d=gone) == []
+    assert letters.shape() == [[1], [2]]

@@ -236,6 +236,14 @@ def test_a_person_of_the_directory_is_found_by_subject_and_by_user_name_once(as_
     assert accounts.of_directory(as_review, "name:lan.nt", "") is None
 
 
+def test_whose_account_was_closed_comes_in_by_no_other_that_bears_the_user_name(as_review, lan):
+    accounts.link(as_review, "test", "lan", "uuid-1")
+    accounts.disable(as_review, "test", "lan")
+    accounts.add(as_review, "test", "lan2", "Lan", "officer", None, subject=f"{accounts.BY_NAME}lan")
+    assert accounts.of_directory(as_review, "uuid-1", "lan") is None
+    assert accounts.of_directory(as_review, "uuid-2", "lan") == "lan2"
+
+
 def test_two_accounts_cannot_be_one_person(as_review, lan):
     accounts.add(as_review, "it", "mai", "Mai", "officer", None, subject="8c1f")
     with pytest.raises(SohoaError, match="linked to the user 'mai' already"):

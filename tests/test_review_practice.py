@@ -167,3 +167,9 @@ def test_each_officer_has_a_round_of_her_own(browser, app, clean):
 )
 def test_what_is_no_task_is_not_found(browser, path):
     assert browser.get(path).status_code == 404
+
+
+def test_no_key_is_told_that_does_nothing_here(browser):
+    browser.post("/practice/start")
+    shown = browser.get("/practice/2").text
+    assert "Alt+N" in shown and "Alt+U" not in shown and "Alt+R" not in shown

@@ -20,7 +20,7 @@ FORM = document_types()["discharge_letter"]
 PAGE = """
 GIẤY RA VIỆN
 Họ tên người bệnh: TRẦN THỊ MẪU
-Dị ứng thuốc penicillin   Giường 12
+Dị ứng thuốc penicillin   Tủ 12
 """
 
 
@@ -34,8 +34,8 @@ def ink(claimed=()):
 def test_a_line_that_no_field_took_is_found_without_labels_and_titles():
     row = sheet(PAGE).rows[1]
     name = page_image().in_file(row.box)
-    assert ink() == ["TRẦN THỊ MẪU", "Dị ứng thuốc penicillin", "Giường 12"]
-    assert ink([name]) == ["Dị ứng thuốc penicillin", "Giường 12"]
+    assert ink() == ["TRẦN THỊ MẪU", "Dị ứng thuốc penicillin", "Tủ 12"]
+    assert ink([name]) == ["Dị ứng thuốc penicillin", "Tủ 12"]
 
 
 def test_a_box_of_the_other_half_of_the_page_claims_nothing():
@@ -156,6 +156,20 @@ def test_a_page_of_a_restricted_document_is_not_repaired_before_a_reason_is_give
     assert asked.status_code == 403
     shown = desk.get(f"/files/{desk.file_id}/compare/{desk.letters.pages[1]}")
     assert 'src="/page/' not in shown
+
+
+def test_no_page_of_a_restricted_document_is_touched_beside_an_open_one(desk):
+    one, two, three = desk.letters.pages
+    with desk.engine.begin() as conn:
+        own = tables.document.c.document_id == desk.letters.document(2)
+        conn.execute(update(tables.document).where(own).values(document_type="identity_card"))
+    address = f"/files/{desk.file_id}/place"
+    assert desk.post(address, pages=[one, two], label="b.pdf", reason="cùng một người").status_code == 403
+    assert desk.repair(1, "move", target=desk.letters.document(2)).status_code == 403
+    assert desk.repair(1, f"double:{two}").status_code == 403
+    assert desk.letters.rows("SELECT page_id FROM pipeline.page_repair UNION SELECT page_id FROM pipeline.page_ruling"
+                             ) == []  # fmt: skip
+    assert desk.post(address, pages=[one, three], label="b.pdf", reason="cùng một người").status_code == 303
 
 
 def test_the_paper_is_asked_for_brought_and_seen(desk):

@@ -10,10 +10,11 @@ from review.sentences import in_language
 
 ROOT = Path(__file__).resolve().parents[1]
 SAYING = (
-    "validation/checks.py", "validation/kinds.py", "validation/verdicts.py", "pipeline/boundaries.py",
+    "validation/checks.py", "validation/kinds.py", "validation/results.py", "validation/verdicts.py",
+    "pipeline/boundaries.py",
     "pipeline/doubles.py", "pipeline/filing.py", "pipeline/grouping.py", "pipeline/emr.py", "loaders/facts.py",
-    "transformers/values.py", "transformers/choices.py", "transformers/dates.py", "transformers/identifiers.py",
-    "transformers/numbers.py",
+    "transformers/values.py", "transformers/coding.py", "transformers/choices.py", "transformers/dates.py",
+    "transformers/identifiers.py", "transformers/numbers.py",
 )  # fmt: skip
 VIETNAMESE = re.compile("[àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ]", re.IGNORECASE)
 

@@ -24,7 +24,7 @@ from review.decisions import Decision, decide, undo  # noqa: E402
 from review.files import waiting_files  # noqa: E402
 from review.tables import account, waiting  # noqa: E402
 
-NAME, ADDRESS, ID = "patient.name", "patient.address", "patient.id"
+NAME, ADDRESS, ID, PHONE = "patient.name", "patient.address", "patient.id", "patient.phone"
 KINDS = ("lab_report", "admission_exam", "prescription", "record_summary", "outpatient_record")
 FIRST, SECOND, *_ = KINDS
 KNOWN = {ID: "19000001", "encounter.number": "19.000001"}
@@ -239,6 +239,52 @@ def test_of_a_document_that_is_no_more_nothing_waits_anywhere(file_of):
         conn.execute(update(tables.page).where(tables.page.c.document_id == gone).values(document_id=None))
         carrying.drop_pageless(conn, file.batch_id)
     assert {row.state for row in file.select(tables.review_task.c.state, document_id=gone)} == {"settled"}
+
+
+def test_a_document_whose_last_question_a_late_sheet_answers_goes_on(new_file):
+    new_file.add(FIRST, KNOWN | NAMED)
+    new_file.run()
+    assert (new_file.asked(), new_file.states()) == ([FIRST], {"in_review": 1})
+    new_file.add(SECOND, KNOWN | NAMED)
+    new_file.run()
+    assert (new_file.asked(), new_file.states()) == ([], {"loaded": 2})
+
+
+def test_a_loaded_document_that_a_late_sheet_puts_in_doubt_is_asked_and_loaded_as_decided(new_file):
+    phone, other = {PHONE: "0912345678"}, {PHONE: "0987654321"}
+    for kind in KINDS[:2]:
+        new_file.add(kind, KNOWN | NAMED | phone)
+    new_file.run()
+    assert new_file.states() == {"loaded": 2}
+    for kind in KINDS[2:]:
+        new_file.add(kind, KNOWN | NAMED | other)
+    new_file.run()
+    assert (len(new_file.asked(PHONE)), new_file.states()) == (1, {"in_review": 5})
+    while asked := new_file.asked(PHONE):
+        new_file.decide(asked[0], Decision.CORRECT, other[PHONE], field=PHONE)
+    new_file.run()
+    assert new_file.states() == {"loaded": 5} and new_file.balanced()
+    with new_file.owner.connect() as conn:
+        assert conn.scalars(text("SELECT phone FROM emr.patient")).all() == [other[PHONE]]
+
+
+def test_pages_that_are_loaded_while_their_file_is_put_together_are_taken_as_they_are_then(new_file, monkeypatch):
+    for kind in KINDS[:2]:
+        new_file.add(kind, KNOWN | NAMED | {PHONE: "0912345678"})
+    steps.assemble(new_file.batch_id)
+    for kind in KINDS[2:]:
+        new_file.add(kind, KNOWN | NAMED | {PHONE: "0987654321"})
+    whole = filing.doubled
+
+    def loaded_meanwhile(*pages):
+        steps.load(new_file.batch_id)
+        return whole(*pages)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filing, "doubled", loaded_meanwhile)
+        steps.assemble(new_file.batch_id)
+    steps.load(new_file.batch_id)
+    assert new_file.states() == {"in_review": 5}
 
 
 def test_a_page_that_is_placed_later_goes_on_though_nobody_is_asked_of_its_document(file_of):

@@ -186,7 +186,9 @@ def test_what_cannot_be_asked_is_said_and_is_no_failure(facts, rule, why):
 def test_an_earlier_batch_with_few_things_has_no_voice():
     few = [pd.Series([0.0] * 60)] * 2 + [pd.Series([0.0] * 19)]
     facts = replace(sound(), measures={"women": {"": (pd.Series([1.0] * 60), few)}})
-    assert [one.why for one in answers(SUITE, facts) if isinstance(one, NotAsked)] == ["no_history"]
+    assert ("women", "no_history") in [
+        (one.rule, one.why) for one in answers(SUITE, facts) if isinstance(one, NotAsked)
+    ]
 
 
 def test_boxes_that_differ_from_one_another_leave_more_room():
@@ -298,8 +300,8 @@ def test_the_box_of_the_registry_says_the_years_of_its_papers(conn):
 
 def test_numbers_that_the_registry_does_not_know_are_counted(conn):
     stays(conn, 5)
-    filed(conn, "now", 12)
-    assert found(conn)["unknown_stay", ""].measured == pytest.approx(7 / 12)
+    filed(conn, "now", 20)
+    assert found(conn)["unknown_stay", ""].measured == pytest.approx(15 / 20)
     assert found(conn)["file_lacks", "Giấy ra viện"].broken
 
 
@@ -326,7 +328,7 @@ def test_figures_are_held_against_the_facilitys_earlier_batches(conn):
     figures = found(conn)
     assert {rule for rule, _ in figures} >= HISTORICAL
     assert {key for key, one in figures.items() if one.broken and key[0] in HISTORICAL} == {
-        ("women", ""), ("form_share", COVER), ("form_share", "lab_report"), ("form_share", "consent"),
+        ("women", ""), ("form_share", "consent"),
     }  # fmt: skip
     assert figures["stay_days", ""].measured == 7
 

@@ -9,7 +9,7 @@ sys.path[:0] = [str(Path(__file__).parent)]
 
 from builders import contract  # noqa: E402
 
-from records.document_types import DocumentType, FieldSpec, Names  # noqa: E402
+from records.document_types import DocumentType, FieldSpec, Names, document_types  # noqa: E402
 from records.documents import CONTINUED, Document, FieldReading, FieldValue, Verdict  # noqa: E402
 from records.pages import PageBox, Writing  # noqa: E402
 from review.texts import texts  # noqa: E402
@@ -29,6 +29,7 @@ FORM = DocumentType(
         FieldSpec(name="encounter.days", kind="integer"),
     ),
 )
+LAB = document_types()["lab_report"]
 DOCUMENT = Document(document_id="d", file_id="f", document_type="form", edition="", page_ids=("p",))
 NAME = "NGUYỄN HỮU SƠN"
 
@@ -41,7 +42,8 @@ def value(
         field=field, raw=text, confidence=confidence, page_id="p", box=box, engine=engine, method="label",
         others=others, writing=writing,
     )  # fmt: skip
-    return FieldValue(reading=reading, kind=FORM.field(field).kind, value=text, problem=problem, agreed=agreed)
+    kind = (LAB if "[" in field else FORM).spec(field).kind
+    return FieldValue(reading=reading, kind=kind, value=text, problem=problem, agreed=agreed)
 
 
 SOUND = (
@@ -91,6 +93,20 @@ def test_nothing_passes_on_one_reading_however_sure_it_is(text):
     assert judged(twice)[1][field] == ("accept", "confidence")
 
 
+@pytest.mark.parametrize(
+    ("named", "verdict"),
+    [
+        ({"others": ("Glucoso",)}, ("review", "row_unnamed")),  # Two readers, two names, and neither is listed.
+        ({"others": ("Glucos",), "agreed": 1}, ("accept", "confidence")),
+    ],
+)
+def test_a_figure_of_a_row_whose_test_nobody_knows_goes_to_review(named, verdict):
+    figure = value("results[0].value", "5.4", 1.0, others=("5.4",), agreed=1)
+    test = value("results[0].test", "Glucos", 1.0, **named)
+    whole = validate(DOCUMENT, (test, figure), LAB, {}, contract())
+    assert [(str(v.verdict), v.rule) for v in whole.values if v.value.field == "results[0].value"] == [verdict]
+
+
 def test_a_stage_of_which_one_reader_says_otherwise_goes_to_review_though_two_agree():
     stage, other = "Ung thư vú giai đoạn II (T2N1M0)", "Ung thư vú giai đoạn III (T2N1M0)"
     differ = value("note", stage, 1.0, "sohoa 1", others=(other, stage), agreed=1)
@@ -99,8 +115,9 @@ def test_a_stage_of_which_one_reader_says_otherwise_goes_to_review_though_two_ag
     assert judged(plain)[1]["note"] == ("accept", "confidence")
 
 
-def test_a_cell_under_the_headings_of_another_page_was_read_once_and_goes_to_review():
-    sure = value("encounter.days", "12", 1.0, engine="sohoa 1")
+@pytest.mark.parametrize("engine", ["sohoa 1", "text_layer"])
+def test_a_cell_under_the_headings_of_another_page_was_read_once_and_goes_to_review(engine):
+    sure = value("encounter.days", "12", 1.0, engine=engine)
     moved = sure.model_copy(update={"reading": sure.reading.model_copy(update={"method": CONTINUED})})
     assert judged(moved)[1]["encounter.days"] == ("review", "one_reading")
 

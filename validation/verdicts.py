@@ -1,9 +1,9 @@
 """Stage 7, validation.verdicts: values, issues and witnesses become a verdict per value and for the document.
 
 A value is accepted for a stored reason: a second witness (the same normal form on another page of the file, in the
-PDF's own text layer, or in the registry; DOMAIN 7.4, rules 5 and 7), or two readers of different families that agree,
-where its probability of being right reaches what the facility's contract asks for its field. What keeps a value in
-review is stored as well. Nothing here deletes or changes a value.
+PDF's own text layer or in the registry, or the name beside a code; DOMAIN 7.4, rules 5 and 7), or two readers of
+different families that agree, where its probability of being right reaches what the facility's contract asks for its
+field. What keeps a value in review is stored as well. Nothing here deletes or changes a value.
 """
 
 import re
@@ -14,12 +14,12 @@ from pathlib import Path
 from records.base import Frozen
 from records.code_lists import entries
 from records.document_types import ColumnSpec, DocumentType, FieldSpec
-from records.documents import Document, FieldValue, Issue, JudgedValue, ValidatedDocument, Verdict
+from records.documents import CONTINUED, Document, FieldValue, Issue, JudgedValue, ValidatedDocument, Verdict
 from records.pages import PageImage, Writing
 from validation.checks import document_issues
 from validation.confidence import estimated
-from validation.contract import UNPROVEN, Contract
-from validation.features import Around, Support, surroundings
+from validation.contract import UNPROVEN, Basis, Contract, Threshold
+from validation.features import FAMILIES, Around, Support, surroundings
 
 Witnesses = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -28,10 +28,11 @@ LISTS = {
     "ethnicity": "ethnic_groups", "occupation": "occupations", "department": "departments", "drug": "drugs",
     "test_name": "tests", "unit": "units",
 }  # fmt: skip
-REGISTRY, DIFFERS = "registry", "differs_from_file"
+REGISTRY, NAME_BESIDE, DIFFERS = "registry", "name_beside", "differs_from_file"
 # One reader makes the same tone error on every page (Ủng thư for Ung thư): its repeats confirm no running text.
 FREE_TEXT = frozenset({"text", "long_text", "address", "occupation", "department"})
 EVIDENCE_RULE = "evidence"
+ROW = re.compile(r"\[\d+\]\.")  # of 'results[6].value'
 STAGE = re.compile(r"(?i)\bc?p?T[0-4xi]\w{0,3}N[0-3x]|giai đoạn|nhóm máu")
 # Digits and small vocabularies; whatever else was written by hand is a person's to read, however sure the readers are.
 READABLE_BY_HAND = frozenset(
@@ -42,6 +43,15 @@ READABLE_BY_HAND = frozenset(
 )  # fmt: skip
 
 
+LENIENT = Contract(
+    basis=Basis.OWN,
+    thresholds=tuple(
+        Threshold(family=family, target=1.0, threshold=0.0, coverage=1.0, accepted=0, wrong=0, lower=0.0, objection="")
+        for family in FAMILIES
+    ),
+)  # of any reader and field, for `passes_readers` alone
+
+
 class Court(Frozen):
     """What values of a document are judged by: its form, the first issue of each field, and see `validate`."""
 
@@ -50,6 +60,7 @@ class Court(Frozen):
     witnesses: Witnesses
     contract: Contract
     settled: Mapping[str, str]
+    unnamed: frozenset[str] = frozenset()  # rows of which nobody knows what they are about: 'results[6]'
 
 
 def validate(
@@ -75,7 +86,10 @@ def validate(
     for issue in issues:
         by_field.setdefault(issue.field, issue)
     around = surroundings(values, images or {})
-    court = Court(form=document_type, issues=by_field, witnesses=witnesses, contract=contract, settled=settled or {})
+    court = Court(
+        form=document_type, issues=by_field, witnesses=witnesses, contract=contract, settled=settled or {},
+        unnamed=unnamed_rows(values, document_type),
+    )  # fmt: skip
     judged = tuple(_judged(v, court, around[v.reading.page_id]) for v in values)
     return ValidatedDocument(
         document=document, revision=revision, values=judged, issues=tuple(issues), verdict=_of_document(judged, issues)
@@ -152,7 +166,8 @@ def _witness(value: FieldValue, witnesses: Witnesses) -> str:
     """Where a second place says the same; '' for none."""
     seen = [w for w in witnesses.get(value.field, ()) if w[1] == REGISTRY or value.kind not in FREE_TEXT]
     found = next((source for form, source in seen if agree(value.value, form, value.kind)), "")
-    return found or (TEXT_LAYER if value.reading.engine == TEXT_LAYER and not value.problem else "")
+    own = value.reading.engine == TEXT_LAYER and value.reading.method != CONTINUED and not value.problem
+    return found or (TEXT_LAYER if own else "")
 
 
 def _verdict(
@@ -183,6 +198,8 @@ def _blockers(value: FieldValue, court: Court, critical: bool, sure: float) -> I
         yield "no_witness"
     if by_hand and value.kind not in READABLE_BY_HAND:
         yield "handwritten"
+    if _row(value.field) in court.unnamed:
+        yield "row_unnamed"
     if not value.agreed:
         yield "one_reading"
     elif dissent and (critical or _is_weighty(value)):
@@ -193,6 +210,30 @@ def _blockers(value: FieldValue, court: Court, critical: bool, sure: float) -> I
         yield "low_confidence"
 
 
+def unnamed_rows(values: Sequence[FieldValue], form: DocumentType) -> frozenset[str]:
+    """Rows whose test or drug is missing, or was read by one reader only and stands in no list."""
+    keys = {f"{table.name}.{table.row_key}" for table in form.tables}
+    named = {
+        _row(v.field)
+        for v in values
+        if ROW.sub(".", v.field) in keys and not v.problem and (v.agreed or is_listed(v, form.spec(v.field)))
+    }
+    return frozenset(row for v in values if (row := _row(v.field)) and row not in named)
+
+
+def _row(field: str) -> str:
+    """'results[6].value' -> 'results[6]'; '' for a field of no table."""
+    return field.rpartition(".")[0] if "[" in field else ""
+
+
+def passes_readers(value: FieldValue, form: DocumentType) -> bool:
+    """Whether nothing but its probability would keep a value in review that no check speaks against."""
+    spec = form.spec(value.field)
+    court = Court(form=form, issues={}, witnesses={}, contract=LENIENT, settled={})
+    critical = isinstance(spec, FieldSpec) and spec.critical
+    return bool(value.value) and not value.problem and not any(_blockers(value, court, critical, 1.0))
+
+
 def _is_weighty(value: FieldValue) -> bool:
     """A dose or a stage (DOMAIN 7.4, rule 7): as with critical values, no reader may say otherwise."""
     return value.kind == "strength" or bool(value.kind in ("text", "long_text") and STAGE.search(value.value))
@@ -200,7 +241,7 @@ def _is_weighty(value: FieldValue) -> bool:
 
 def _reasons(value: FieldValue, witness: str) -> tuple[str, ...]:
     """Why a value could be accepted: who or what else says the same."""
-    place = {"": "", TEXT_LAYER: "text_layer", REGISTRY: "registry"}.get(witness, "same_in_file")
+    place = witness if witness in ("", TEXT_LAYER, REGISTRY, NAME_BESIDE) else "same_in_file"
     return tuple(filter(None, (place, "two_readers" if value.agreed else "")))
 
 

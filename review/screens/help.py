@@ -10,6 +10,7 @@ KEYS = (
     ("Alt+G", "insist"), ("Alt+1 Alt+2", "entry"), ("Esc", "undo"), ("F2", "page"),
     ("Alt+U", "unclaimed"), ("Alt+R", "rescan"), ("?", "help"),
 )  # fmt: skip
+WITHOUT_FILE = tuple(one for one in KEYS if one[1] not in ("unclaimed", "rescan"))  # where there is no file behind
 HOW = ("crop", "marks", "dates", "lists", "held", "never")
 routes = Routes()
 

@@ -21,7 +21,7 @@ from review.practice_pictures import crop, whole_page
 from review.progress import AWAY
 from review.rendering import account_of, language_of, page
 from review.revisions import MAX_TYPED, Decision, Refused
-from review.screens.help import KEYS
+from review.screens.help import KEYS, WITHOUT_FILE
 from review.screens.task import ENTER, INSIST, TOLD, decision_of, icd10_of, refused_card, title_of
 from review.texts import say
 
@@ -108,7 +108,7 @@ def show_sheet(request: Request, number: int) -> Response:
         request, "practice_task.html", document_id=f"practice-{number}", place=f"/practice/{number}", home="/practice",
         card_template="practice_field.html", lease=NO_LEASE, most=MAX_TYPED, file=say("practice.file", language),
         form=title_of(sheet.form, language), cards=cards, left=left, crops=_crops(sheet, cards),
-        pages=[here | {"name": name}], told=TOLD, keys=KEYS, number=number, all=len(sheets()),
+        pages=[here | {"name": name}], told=TOLD, keys=WITHOUT_FILE, number=number, all=len(sheets()),
         answers=_answers(request, sheet),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Stage 8, review.screens.repairs: what an officer changes of a file: put together at once, or read again first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import Form, HTTPException, Request, Response
@@ -47,7 +47,7 @@ def repair(
     given = {"type": form, "move": target}.get(name, told) or value
     why = reason.strip()[:LONGEST] or say(f"repairs.why.{name}", "vi")
     asked = Asked(request, file_id, _who(request), why)
-    return _carried_out(asked, page_id, lambda conn, own: act(conn, own, page_id, given))
+    return _carried_out(asked, [page_id, given], lambda conn, own: act(conn, own, page_id, given))
 
 
 @routes.post("/files/{file_id}/place", right=Right.PLACE_PAGES)
@@ -61,7 +61,7 @@ def place(
     if not chosen[0] or not into or not SHORTEST <= len(why) <= LONGEST:
         return problem(request, 422, "files.incomplete")
     asked = Asked(request, file_id, _who(request), why)
-    answer = _carried_out(asked, chosen[0], lambda conn, own: to_file(conn, own, chosen, into))
+    answer = _carried_out(asked, chosen, lambda conn, own: to_file(conn, own, chosen, into))
     return RedirectResponse("/files", 303) if answer.status_code == 303 else answer
 
 
@@ -82,17 +82,19 @@ def ask(
     return RedirectResponse(f"/files/{back}?chosen={page_id}", 303)
 
 
-def _carried_out(asked: Asked, page_id: str, act: Callable[[Connection, Repairing], None]) -> Response:
-    """Enter the rulings, then put the batch's opened files together: what the screen shows next is what stands."""
+def _carried_out(asked: Asked, about: Sequence[str], act: Callable[[Connection, Repairing], None]) -> Response:
+    """Enter the rulings, then put the batch's opened files together: what the screen shows next is what stands.
+
+    `about`: the page that is acted on, then any other page or document; 403 where one is closed to the account.
+    """
     with asked.request.app.state.engine.begin() as conn:
+        held = in_hand(conn, asked.file_id, about[0], asked.who.account_id, asked.reason)
         pages = files.pages_of(conn, asked.file_id)[1]
-        own = next((one for one in pages if one.page_id == page_id), None)
-        if own and own.document_id in closed_documents(asked.request, conn, [own]):
+        if closed_documents(asked.request, conn, [one for one in pages if {one.page_id, one.document_id} & {*about}]):
             raise HTTPException(403, "glass.closed")
-        held = in_hand(conn, asked.file_id, page_id, asked.who.account_id, asked.reason)
         act(conn, held)
     steps.assemble(held.batch_id)
-    return RedirectResponse(f"/files/{asked.file_id}?chosen={page_id}", 303)
+    return RedirectResponse(f"/files/{asked.file_id}?chosen={about[0]}", 303)
 
 
 def _refuse_closed(conn: Connection, who: Account, page_id: str) -> None:

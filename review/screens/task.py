@@ -19,6 +19,7 @@ from records.errors import LostLease
 from review import queue
 from review.cards import Card, State
 from review.decisions import decide, undo
+from review.hints import with_hints
 from review.opened import Opened, entered_as, opened
 from review.picklists import get_ready, search
 from review.policy import Right, Routes
@@ -165,7 +166,7 @@ def _opened(request: Request, conn: Connection, document_id: str, field: str = "
     found = opened(conn, document_id, _who(request).account_id, language_of(request), field)
     if found is None:
         raise HTTPException(404)
-    return found
+    return found._replace(cards=with_hints(found.cards, found.validated, icd10_of(request), language_of(request)))
 
 
 def _said(conn: Connection, document_id: str, card: Card, said: str, typed: str) -> tuple[Decision, str]:
