@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0015"
-down_revision = "0014"
+down_revision = "0013"
 
 COLUMNS = """
 ALTER TABLE pipeline.document ADD COLUMN restricted boolean NOT NULL DEFAULT false;
