@@ -9,7 +9,7 @@ from records.pages import Box, Line, PageText, Word, around
 
 LEADER = re.compile(r"^[.…·_,:;'`~^*|=—–\-]{2,}\w?$|^\w?[.…·_]{3,}$")
 SPECK = re.compile(r"^[.…·_'`~^|—–,;]$")
-GLUED_LABEL = re.compile(r"^(.*[^\W\d_]\)?[:：]|[^\W\d_]{2,}-?\d{1,2}[:：]|10[:：](?=[.…·_]*[A-Z]\d\d))(\S+)$")  # ICD 10:K80
+GLUED_LABEL = re.compile(r"^(.*[^\W\d_]\)?[:：]|[^\W\d_]{2,}-?\d{1,2}[:：]|10[:：](?=[.…·_]*[A-Z]\d\d))(\S+)$")
 GLUED_NUMBER = re.compile(r"^(\d{1,2}(?:[.)]|[/-](?=.[.a-zà-ỹ]))|[-–•](?=[^\W\d_]))([^\W\d_].*)$")
 GLUED_LEADER = re.compile(r"^[.…·_]+(?=\w)|(?<=\w)[.…·_]{2,}$")
 
