@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from extractors.furniture import asks_for_a_name, is_dated, is_section_title, names_a_hospital, opens_with_label
-from extractors.labels import NUMBERING, LabelHit, find_labels, parted
-from extractors.rows import Row
+from extractors.labels import COLUMNS_TOO, NUMBERING, ROMAN, LabelHit, find_labels, parted
+from extractors.rows import Row, fold
 from records.document_types import DocumentType, FieldSpec
 from records.pages import Box, Rulings, Word, around
 
@@ -21,8 +21,8 @@ DATED = ("moment", "date", "birth_date")
 PERSON = "patient.name"
 OF_LETTERHEAD = ("address", "phone")  # the hospital's own stand above the title, and at the foot, under the same labels
 GOES_ON = ("-", "/")  # at the end of a number that wraps in a narrow cell
-ROMAN = re.compile(r"^[IVX]{1,4}\.$")  # opens the title of a part of the form
-HALF = re.compile(r"(?i)(?:lúc|giờ|,)$")  # at the end of a day's first row: its hour goes on in the next
+HALF = re.compile(r"(?i)(?:lúc|giờ)$")  # at the end of a moment's first row: it goes on in the next
+DOTS = (".", "…", "·")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 OVERLAP = 0.3  # of tightly set rows, in letter heights
 LINE_HEIGHT = 1.5  # of a printed line, in typical word heights
@@ -95,7 +95,7 @@ def find_fields(
         if not found or not any(c.isalnum() for c in found.raw):
             continue
         bar = best[hit.field][0] if hit.field in best else 0.0
-        if spec.kind in OF_LETTERHEAD and page.of_letterhead(hit, person):
+        if (spec.kind in OF_LETTERHEAD or page.said(hit) in COLUMNS_TOO) and page.of_letterhead(hit, person):
             continue
         if hit.weight > bar:
             best[hit.field] = hit.weight, found
@@ -123,7 +123,7 @@ class _Page:
             words = words if spec.kind in DATED else ()  # a speck in the label's own cell
         if not words and not self._is_heading_of_signature(hit, spec):
             words, method = self._off_row(hit, cell), "label_beside"
-        if not words and cell < right and not self._cell_goes_on_below(hit):
+        if not words and cell < right and self._value_in_next_cell(hit):
             words, method = self._beside(hit, right, spec), "label_right"
             cell = right if words else cell
         if not words and (below := self._below(hit, cell, spec)):
@@ -135,8 +135,12 @@ class _Page:
         taken = [words, *self._continued(hit, words, cell, spec)]
         return Found(spec.name, spec.kind, method, _without_specks(taken))
 
+    def said(self, hit: LabelHit) -> str:
+        """The folded words of a label."""
+        return fold("".join(w.text for w in self.rows[hit.row].words[hit.first : hit.last + 1]))
+
     def of_letterhead(self, hit: LabelHit, person: int) -> bool:
-        """Whether an address or phone is the hospital's own: above the patient's name, in its line, or at the foot."""
+        """Whether an address, phone or unit is the hospital's: above the patient's name, in its line, at the foot."""
         signed = [
             i
             for i in range(person + 1, len(self.rows))
@@ -158,13 +162,12 @@ class _Page:
             (x for x, top, bottom in self.rulings if x > box.right and top < box.middle < bottom), default=float("inf")
         )
 
-    def _cell_goes_on_below(self, hit: LabelHit) -> bool:
-        """Whether the ruling that closes the label's cell on the right reaches the next row, where its value may be."""
-        row = self._next_row(hit.row, hit.box.bottom, 2.4)
-        right = self._ruling_right(hit)
-        return row is not None and any(
-            x == right and top < hit.box.middle and self.rows[row].middle < bottom for x, top, bottom in self.rulings
-        )
+    def _value_in_next_cell(self, hit: LabelHit) -> bool:
+        """Whether rulings close the label's cell on both sides and end above the next row: no value stands below."""
+        row, left, right = self._next_row(hit.row, hit.box.bottom, 2.4), self._left_of(hit), self._ruling_right(hit)
+        sides = [(x, bottom) for x, top, bottom in self.rulings if top < hit.box.middle < bottom]
+        closed = any(left - 2 * self.em < x < left + 0.3 * self.em for x, _ in sides)
+        return closed and not any(x == right and row and self.rows[row].middle < bottom for x, bottom in sides)
 
     def _right_end(self, hit: LabelHit) -> float:
         """Where the next label on the same row begins, in pixels; infinity when there is none."""
@@ -240,13 +243,14 @@ class _Page:
         index = hit.row if row is None else row
         left, bottom = words[0].box.left - self.em, max(w.box.bottom for w in words)
         taken: list[tuple[Word, ...]] = []
-        cut_off = spec.kind == "identifier" and words[-1].text.endswith(GOES_ON)
+        half = spec.kind == "moment" and bool(HALF.search(words[-1].text))
+        cut_off = half or (spec.kind == "identifier" and words[-1].text.endswith(GOES_ON))
         while len(taken) + 1 < (2 if cut_off else WRAPS.get(spec.kind, 1)):
             found = self._next_row(index, bottom, REACH.get(spec.kind, 1.4))
             if found is None or self._ends_form(found, spec):
                 break
             said = " ".join(w.text for row in (words, *taken) for w in row)
-            if spec.kind in DATED and YEAR.search(said) and not HALF.search(said):
+            if spec.kind in DATED and YEAR.search(said) and (taken or not half):
                 break
             margin = self._wrap_margin(hit) if spec.kind in RUNNING or cut_off else left
             if self._labels_in(found, min(margin, hit.box.left), right):
@@ -259,6 +263,8 @@ class _Page:
             if cut_off and not more:
                 index = found
                 continue
+            if half and not more[0].text[:1].isdigit():
+                break
             if spec.kind == "person_name" and not _goes_on_as_name(words, more):
                 break
             if not more or (spec.kind != "long_text" and more[0].box.left > words[0].box.left + 6 * self.em):
@@ -315,8 +321,10 @@ def _is_signature(words: tuple[Word, ...], spec: FieldSpec) -> bool:
 
 
 def _without_specks(rows: list[tuple[Word, ...]]) -> tuple[tuple[Word, ...], ...]:
-    """The rows without what trails the value: leaders, rulings and specks, which hold no letter or digit."""
+    """The rows without what trails the value, as leaders, rulings and specks do, and without dots before it."""
     kept = [list(row) for row in rows]
+    while kept and len(kept[0]) > 1 and kept[0][0].text in DOTS:
+        kept[0].pop(0)
     while kept and kept[-1] and not any(c.isalnum() for c in kept[-1][-1].text):
         kept[-1].pop()
         if not kept[-1]:

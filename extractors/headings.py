@@ -21,6 +21,12 @@ def heading_line(rows: list[Row], spec: TableSpec, rulings: Rulings) -> tuple[in
 
     Headings of two or three lines make rows of their own; the fewest rows that hold the most headings are taken.
     """
+    inked = [i for i, row in enumerate(rows) if sum(c.isalnum() for c in row.text) > 1]  # a speck is no line
+    best = _best_line([rows[i] for i in inked], spec, rulings)
+    return (inked[best[0]], inked[best[1] - 1] + 1, best[2]) if best else None
+
+
+def _best_line(rows: list[Row], spec: TableSpec, rulings: Rulings) -> tuple[int, int, Row] | None:
     whole = next((i for i, row in enumerate(rows) if tables_under(row, spec)), None)
     best = None if whole is None else (whole, whole + 1, rows[whole])
     for first in range(len(rows)) if whole is None else range(max(0, whole + 1 - LINES), whole + 1):

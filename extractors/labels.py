@@ -17,12 +17,14 @@ LONG = 8
 LIKE_WITH_COLON = 0.78
 LIKE_WITHOUT = 0.86
 NUMBERING = re.compile(r"^[\dIVXlL]{1,3}[.),/]$|^\d{1,2}[-Il|]$|^[-+*•]$")
+ROMAN = re.compile(r"^[IVX]{1,4}\.$")  # opens the title of a part of the form
+OPENS_HINT = re.compile(r"^(?:\(|[\[{lIG|](?:ghi|số|viết|chữ)$)")  # '(ghi rõ)', and as 'lghi rõ)' when it is misread
 HINT = 8  # words at most of a printed hint such as '(viết chữ in hoa)'
 NUMERIC = ("age", "birth_date", "date", "identifier", "insurance_card", "integer", "moment", "personal_id", "phone")
 SEXES = ("nam", "nu")
 CODE = re.compile(r"^[A-Z]\d\d")
 DAY_WORDS = ("gio", "phut", "ngay", "thang", "nam", "tuoi", "luc")
-COLUMNS_TOO = ("donvi",)  # labels that head a column of a table where they have no colon: 'Đơn vị'
+COLUMNS_TOO = ("donvi",)  # labels that head a column of a table where they have no colon or number: 'Đơn vị'
 STACKED = 1.25  # letter heights between a label's first line and its second
 
 Wanted = tuple[tuple[str, str], ...]  # (folded label, field)
@@ -92,7 +94,8 @@ def _hits_on(row: Row, index: int, wanted: Wanted, rulings: Rulings, fits: Fits)
     for first in range(len(words)):
         if not words[first] or NUMBERING.match(row.words[first].text):
             continue
-        starts = parted[first] or bool(NUMBERING.match(row.words[first - 1].text))
+        numbered = first > 0 and bool(NUMBERING.match(row.words[first - 1].text))
+        starts, opens = parted[first] or numbered, parted[first - numbered]
         text = ""
         for last in range(first, min(first + 10, len(words))):
             if last > first and parted[last]:
@@ -102,7 +105,7 @@ def _hits_on(row: Row, index: int, wanted: Wanted, rulings: Rulings, fits: Fits)
             colon = _has_colon(row, past)
             if not colon and not starts:
                 continue
-            alone = parted[first] and parted[past + 1]
+            alone = opens and parted[past + 1]
             end = next(i for i in range(past + 1, len(parted)) if parted[i])
             said = [w.text for w in row.words[past + 1 : end]]
             hits += _matches(row, index, (first, past), text, colon or past > last, alone, wanted, partial(fits, said))
@@ -130,7 +133,7 @@ def _partings(row: Row, rulings: Rulings) -> list[bool]:
 
 def _past_hint(words: Sequence[Word], last: int, parted: list[bool]) -> int:
     """The last word of the printed hint that follows a label, such as '(viết chữ in hoa)'; else the label's own."""
-    if parted[last + 1] or words[last].text.endswith((":", "：")) or not words[last + 1].text.startswith("("):
+    if parted[last + 1] or words[last].text.endswith((":", "：")) or not OPENS_HINT.match(words[last + 1].text):
         return last
     for past in range(last + 1, min(last + 1 + HINT, len(words))):
         if any(c.isdigit() for c in words[past].text):
@@ -188,7 +191,7 @@ def _over_two_lines(
     above, below = (rows[i].words[first : last + 1] for i, first, last in (upper, lower))
     skip = int(bool(NUMBERING.match(above[0].text)))
     words = [*above[skip:], *below]
-    if len(words) < 2 or len(words) > 10 or any(w.text.endswith((":", "：")) for w in words[:-1]):
+    if ROMAN.match(above[0].text) or not 2 <= len(words) <= 10 or any(w.text.endswith((":", "：")) for w in words[:-1]):
         return []
     hint = next((i for i, w in enumerate(words) if w.text.startswith("(") and i), len(words))
     closed = hint == len(words) or words[-1].text.rstrip(":：;.,*'’").endswith(")")
@@ -216,7 +219,10 @@ def _matches(
     for label, field in wanted:
         if abs(len(label) - len(text)) > 0.25 * len(label):
             continue
-        if label in COLUMNS_TOO and not (label == text and _has_colon(row, last)):
+        if len(label) <= SHORT and not colon and row.words[first].text[:1].islower():
+            continue  # 'phổi | phải' is no 'Phái'
+        numbered = first > 0 and bool(NUMBERING.match(row.words[first - 1].text))
+        if label in COLUMNS_TOO and (label != text or not (numbered or _has_colon(row, last))):
             continue
         like = Levenshtein.normalized_similarity(label, text)
         if not _enough(label, text, like, colon, bool(field) and (alone or fits(field))):

@@ -9,7 +9,8 @@ from records.pages import Box, Line, PageText, Word, around
 
 LEADER = re.compile(r"^[.…·_,:;'`~^*|=—–\-]{2,}\w?$|^\w?[.…·_]{3,}$")
 SPECK = re.compile(r"^[.…·_'`~^|—–,;]$")
-GLUED_LABEL = re.compile(r"^(.*[^\W\d_]\)?[:：]|[^\W\d_]{2,}-?\d{1,2}[:：]|10[:：](?=[.…·_]*[A-Z]\d\d))(\S+)$")
+GLUED_LABEL = re.compile(r"^(.*[^\W\d_]\)?[:：]|[^\W\d_]{2,}-?\d{1,2}[:：]|1\d[:：](?=[.…·_]*[A-Z]\d\d))(\S+)$")
+GLUED_COLON = re.compile(r"^([:：])(?:[.…·_]+(?=\w)|(?=[^\W\d_]))(\S+)$")
 GLUED_NUMBER = re.compile(r"^(\d{1,2}(?:[.)]|[/-](?=.[.a-zà-ỹ]))|[-–•](?=[^\W\d_]))([^\W\d_].*)$")
 GLUED_LEADER = re.compile(r"^[.…·_]+(?=\w)|(?<=\w)[.…·_]{2,}$")
 
@@ -99,7 +100,7 @@ def _without_leaders(word: Word) -> Word:
 
 
 def _split(word: Word) -> list[Word]:
-    for pattern in (GLUED_NUMBER, GLUED_LABEL):
+    for pattern in (GLUED_COLON, GLUED_NUMBER, GLUED_LABEL):
         if found := pattern.match(word.text):
             left, right = halves(word, found[1], found[2])
             return [*_split(left), *_split(_without_leaders(right))]

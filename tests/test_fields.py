@@ -530,3 +530,70 @@ def test_a_speck_in_the_labels_own_cell_does_not_hide_the_value_in_the_next():
 
 def test_the_line_for_a_name_below_a_label_is_no_value():
     assert "doctor" not in fields_on("Bác sĩ chỉ định:\n(Ký, ghi rõ họ tên)", "imaging_report")
+
+
+def test_leaders_glued_between_a_label_and_its_value_are_cut_off():
+    assert fields_on("Khoa điều trị:..Nội Tim mạch")["encounter.department"] == "Nội Tim mạch"
+    assert fields_on("Mã ICD 10:.K80.1") == {"diagnosis.main.code": "K80.1"}
+    assert fields_on("ICD-10 :...C18.2") == {"diagnosis.main.code": "C18.2"}
+
+
+def test_a_unit_with_a_colon_or_a_number_is_a_department_and_ends_the_number_before_it():
+    found = fields_on("5- Số BHYT: TE 2 24 66 380 81731 6- Đơn vị: Tai Mũi Họng")
+    assert found == {"patient.insurance_number": "TE 2 24 66 380 81731", "encounter.department": "Tai Mũi Họng"}
+    assert fields_on("5- Đơn vị\nNội tiết", "lab_report") == {"encounter.department": "Nội tiết"}
+
+
+@pytest.mark.parametrize("heading", ["Đơn vị", "Đơn vị (SI)", "Đơn\n   vị"])
+def test_a_column_of_units_is_no_department(heading):
+    assert fields_on(f"   {heading}\n   mmol/L", "lab_report") == {}
+
+
+def test_the_unit_of_a_letterhead_is_no_department():
+    found = fields_on("Đơn vị: Trung tâm Đa khoa Số 2\nHọ tên: LÊ THỊ CÚC      Đơn vị: Bệnh viện Số 3")
+    assert found == {"patient.name": "LÊ THỊ CÚC"}
+
+
+def test_the_word_right_is_no_sex():
+    art = """
+    Khoa: Nội      CĐ lâm sàng:
+                   Viêm phổi thùy dưới
+                   phải
+    """
+    found = fields_on(art, "pathology_report")
+    assert found == {"encounter.department": "Nội", "diagnosis.main": "Viêm phổi thùy dưới phải"}
+
+
+def test_the_title_of_a_part_joins_no_label_below_it():
+    rows = sheet("III. CHẨN ĐOÁN\nBỆNH CHÍNH (ghi rõ): Suy tim").rows
+    assert not any(h.second for h in find_labels(rows, TYPES["discharge_letter"]))
+
+
+def test_a_hint_whose_bracket_was_misread_is_no_value():
+    assert fields_on("Bệnh chính lghi rõ): Suy tim")["diagnosis.main"] == "Suy tim"
+
+
+def test_the_next_cell_comes_before_a_row_below_the_ruled_row():
+    page = sheet("Thời gian trả kết quả:            17:55 11/09/2018\n\nNgày 11 tháng 09 năm 2018")
+    words = page.rows[0].words
+    ends = round(words[0].box.left - 5), round(words[-2].box.left - LETTER)
+    in_row, below = "17:55 11/09/2018", "Ngày 11 tháng 09 năm 2018"
+    bottom = round(words[0].box.bottom + 10)
+    for bars, raw in (
+        (tuple((x, 0, bottom) for x in ends), in_row),
+        (tuple((x, 0, 9999) for x in ends), below),
+        (((ends[1], 0, bottom),), below),  # the edge of a stamp
+    ):
+        found = find_fields(page.rows, TYPES["lab_report"], 1.7 * EM, bars)
+        assert {f.field: f.raw for f in found} == {"report.issued_at": raw}
+
+
+def test_the_title_of_the_next_part_is_no_value():
+    assert fields_on("Người nhà:\nII. QUẢN LÝ NGƯỜI BỆNH", "inpatient_cover") == {}
+
+
+def test_a_moment_that_ends_at_its_hour_goes_on_in_the_next_row():
+    art = "Ngày ra viện: 08/01/2021 lúc\n              10:30"
+    assert fields_on(art)["encounter.discharged_at"] == "08/01/2021 lúc 10:30"
+    art = "Ngày ra viện: 08/01/2021 lúc\n              Ổn định"
+    assert fields_on(art)["encounter.discharged_at"] == "08/01/2021 lúc"

@@ -183,7 +183,7 @@ def test_a_day_reads_the_same_where_the_scan_shows_l_for_1_and_o_for_0(day):
     assert parse_date(day.strftime("ngày %d tháng %m năm %Y").replace("1", "l").replace("0", "O")) == day
 
 
-@given(benefit=st.integers(1, 5), rest=st.from_regex(r"\d{12}", fullmatch=True).filter(str.isascii))
+@given(benefit=st.integers(1, 5), rest=st.from_regex(r"[0-9]{12}", fullmatch=True))
 def test_a_card_printed_in_groups_is_read_back(benefit, rest):
     printed = f"HT {benefit} {rest[:2]} {rest[2:4]} {rest[4:7]} {rest[7:]}"
     assert PARSERS["insurance_card"](printed) == printed.replace(" ", "")

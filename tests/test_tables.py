@@ -493,3 +493,25 @@ def test_a_heading_goes_on_over_the_gap_at_its_dash():
     assert medications(art)[0] | {} == {
         "drug": "Amlodipin", "strength": "5mg", "unit": "viên", "quantity": "30", "dosage": "Sáng 1 viên",
     }  # fmt: skip
+
+
+def test_specks_between_the_lines_of_a_heading_are_none_of_them():
+    art = """
+    Thuốc         Nồng độ/Hàm      Hướng dẫn sử dụng   ĐVT    SL
+                  lượng
+    Amoxicilin    500mg            Sáng 1 viên         viên   28
+    """
+    first, *rest = sheet(art).rows
+    rows = [first, *sheet("I").rows, *sheet("I").rows, *rest]
+    (table,) = find_tables(rows, document_types()["prescription"], EM, ())
+    assert table.heading is not None and "Nồng độ/Hàm lượng" in table.heading.text
+
+
+def test_a_numbered_label_alone_in_its_row_ends_a_table():
+    art = """
+    Xét nghiệm      Kết quả    Đơn vị     Bình thường
+    Albumin         48,3       g/L        35 - 50
+    1. TG trả KQ
+    27/09/2015
+    """
+    assert cells_on(art)["results[0].test"] == "Albumin"

@@ -23,6 +23,7 @@ FORM = DocumentType(
     title=Names(vi="Phiếu", en="Form"),
     fields=(
         FieldSpec(name="patient.name", kind="person_name", required=True, critical=True, fact=True),
+        FieldSpec(name="patient.birth_date", kind="birth_date", critical=True, fact=True),
         FieldSpec(name="patient.insurance_number", kind="insurance_card", critical=True, fact=True),
         FieldSpec(name="patient.ethnicity", kind="ethnicity", fact=True),
         FieldSpec(name="note", kind="text"),
@@ -62,6 +63,20 @@ def test_a_critical_value_without_a_witness_goes_to_review_unless_measurement_al
     sure = value("patient.name", NAME, 1.0, others=(NAME, NAME), agreed=2)
     assert judged(sure, measured=measured)[1]["patient.name"] == ("review", "no_witness")
     assert judged(sure)[1]["patient.name"] == ("accept", "confidence")
+
+
+@pytest.mark.parametrize(
+    ("raw", "verdict"),
+    [
+        ("7-06-1973", ("review", "day_cut")),
+        ("7/6/1973", ("accept", "confidence")),
+        ("07-06-1973", ("accept", "confidence")),
+    ],
+)
+def test_a_critical_day_that_may_have_lost_its_first_digit_needs_a_witness(raw, verdict):
+    born = value("patient.birth_date", "1973-06-07", 1.0, others=("1973-06-07",), agreed=1)
+    read = born.model_copy(update={"reading": born.reading.model_copy(update={"raw": raw})})
+    assert judged(read)[1]["patient.birth_date"] == verdict
 
 
 def test_a_critical_value_of_which_one_reader_says_otherwise_needs_a_witness():

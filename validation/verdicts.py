@@ -32,6 +32,8 @@ REGISTRY, NAME_BESIDE, DIFFERS = "registry", "name_beside", "differs_from_file"
 # One reader makes the same tone error on every page (Ủng thư for Ung thư): its repeats confirm no running text.
 FREE_TEXT = frozenset({"text", "long_text", "address", "occupation", "department"})
 EVIDENCE_RULE = "evidence"
+DAYS = frozenset({"date", "birth_date", "moment"})
+CUT_DAY = re.compile(r"(?<!\d)[1-9]\s{0,2}(?:[-/.]|th[aá]ng)\s{0,2}0\d")  # '7-06-1973': who pads months pads days
 ROW = re.compile(r"\[\d+\]\.")  # of 'results[6].value'
 STAGE = re.compile(r"(?i)\bc?p?T[0-4xi]\w{0,3}N[0-3x]|giai đoạn|nhóm máu")
 # Digits and small vocabularies; whatever else was written by hand is a person's to read, however sure the readers are.
@@ -198,6 +200,8 @@ def _blockers(value: FieldValue, court: Court, critical: bool, sure: float) -> I
         yield "no_witness"
     if by_hand and value.kind not in READABLE_BY_HAND:
         yield "handwritten"
+    if critical and value.kind in DAYS and CUT_DAY.search(value.reading.raw):
+        yield "day_cut"
     if _row(value.field) in court.unnamed:
         yield "row_unnamed"
     if not value.agreed:
