@@ -34,6 +34,7 @@ CALLED = {  # identity field -> what an officer calls it
     "patient.national_id": "số định danh",
     "encounter.archive_number": "số lưu trữ",
 }
+KEYS = frozenset({"patient.id", "encounter.number"})  # what rows of the EMR hang on: one sheet alone is not enough
 AHEAD = ("patient.insurance_valid_to",)  # days that may lie after the document's own
 ROW = re.compile(r"^(\w+)\[(\d+)\]\.(\w+)$")
 
@@ -167,6 +168,7 @@ def _accepted_facts(judged: ValidatedDocument, kind: DocumentType) -> dict[str, 
         v.value.field: v.value.value
         for v in judged.values
         if v.verdict is Verdict.ACCEPT and (spec := kind.field(v.value.field)) and spec.fact
+        if v.witness or v.value.field not in KEYS
     }
 
 
