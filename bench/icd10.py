@@ -85,9 +85,12 @@ def measure_icd10(icd10_path: Path, pairs: int = PAIRS, progress: Callable[[], N
     printed = list(misread_pairs(wordings, pairs))
     coding = measure_coding(printed, names, progress)
     alone = printed[:: max(1, len(printed) // CODES)][:CODES]
+    everyday = _everyday()
+    listed = Names([wording for wording in wordings if wording not in everyday])
+    unlisted = [Printed(wording, wording.code, wording.name) for wording in everyday]
     return Icd10Bench(coding=coding, alone=(
         measure_names("as listed, misread", alone, names, progress),
-        measure_names("everyday wordings, unlisted", _everyday(), _without_aliases(wordings), progress),
+        measure_names("everyday wordings, unlisted", unlisted, listed, progress),
     ))  # fmt: skip
 
 
@@ -95,7 +98,7 @@ def misread_pairs(wordings: Sequence[Wording], pairs: int, codes: int = CODES) -
     """`pairs` misread pairs over `codes` wordings, a tenth of them everyday ones."""
     rng = random.Random(SEED)
     slips = slips_of(identity_readings())
-    everyday = {(row["code"], row["alias_vi"]) for row in rows(ALIASES)}
+    everyday = _everyday()
     own = [w for w in wordings if w in everyday]
     chosen = rng.sample(own, min(len(own), codes // 10)) + rng.sample(
         [w for w in wordings if w not in everyday], min(len(wordings) - len(own), codes - codes // 10)
@@ -173,13 +176,9 @@ def _misread_name(wording: Wording, slips: dict[str, list[Slip]], rng: random.Ra
     return text
 
 
-def _everyday() -> list[Printed]:
-    return [Printed(Wording(row["code"], row["alias_vi"]), row["code"], row["alias_vi"]) for row in rows(ALIASES)]
-
-
-def _without_aliases(wordings: Sequence[Wording]) -> Names:
-    own = {(row["code"], row["alias_vi"]) for row in rows(ALIASES)}
-    return Names([wording for wording in wordings if wording not in own])
+def _everyday() -> dict[Wording, None]:
+    """The everyday wordings, in the order of their list."""
+    return dict.fromkeys(Wording(row["code"], row["alias_vi"]) for row in rows(ALIASES))
 
 
 def _parsed(code: str) -> str:

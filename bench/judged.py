@@ -3,7 +3,7 @@
 Twice: each page as a file of its own, where nothing witnesses, and together with the other pages of its file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -72,12 +72,3 @@ def _true(page: CorpusPage, document: ValidatedDocument) -> Iterator[Truthful]:
     for pair in compared_fields(page.truth, read):
         if pair.read is not None and pair.was_read:
             yield Truthful(page, document.document.document_type, there[pair.read.name], pair.right)
-
-
-def counted(values: Iterable[Truthful], of: Callable[[Truthful], str]) -> dict[str, tuple[int, int]]:
-    """group -> (values, wrong ones)."""
-    found: dict[str, tuple[int, int]] = {}
-    for value in values:
-        count, wrong = found.get(of(value), (0, 0))
-        found[of(value)] = (count + 1, wrong + (not value.right))
-    return found

@@ -2,7 +2,7 @@
 
 import re
 
-from extractors.fields import Found
+from extractors.found import Found
 from extractors.rows import halves
 from records.pages import Word
 

@@ -6,11 +6,15 @@ The one door to spaCy. Transcription only: nothing is concluded that is not writ
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from extractors.clinical_language import language
 from extractors.clinical_phrases import sides
 from records.clinical import Abbreviation, Entity, Label
 
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+WORDS, SHORT_FORMS = "clinical_sentences", "clinical_abbreviations"  # components; the second needs the first only
 SIDED = frozenset({"DIAGNOSIS", "FINDING", "LYMPH_NODE", "PROCEDURE", "SITE"})
 MEANING = re.compile(
     r"(?<![^\s(\[\"'])(?:(?i:giai đoạn) (?:0|[IV]{1,3}[ABC]?\d?|[ABCD])"
@@ -45,7 +49,7 @@ def extract_entities(text: str) -> tuple[Entity, ...]:
     """
     text = unicodedata.normalize("NFC", text)
     flat, offsets = flatten(text)
-    doc = language()(flat)
+    doc = _pipeline()(flat, disable=[SHORT_FORMS])
     found = []
     for start, end, label, value, said in doc._.found:
         low, high = _origin(offsets, start, end)
@@ -63,11 +67,20 @@ def expand_abbreviations(text: str) -> tuple[Abbreviation, ...]:
     """Every known short form with its most likely meaning there; offsets as of `extract_entities`."""
     text = unicodedata.normalize("NFC", text)
     flat, offsets = flatten(text)
+    nlp = _pipeline()
+    doc = nlp(flat, disable=[name for name in nlp.pipe_names if name not in (WORDS, SHORT_FORMS)])
     return tuple(
         Abbreviation(start=low, end=high, text=text[low:high], expansion=expansion, confidence=sure)
-        for start, end, expansion, sure in language()(flat)._.abbreviations
+        for start, end, expansion, sure in doc._.abbreviations
         for low, high in [_origin(offsets, start, end)]
     )
+
+
+def _pipeline() -> "Language":
+    """Built for the first text: who reads pages needs nothing but `meaning`."""
+    from extractors.clinical_language import language
+
+    return language()
 
 
 def _origin(offsets: Sequence[int], start: int, end: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 
-from extractors.clinical_measures import AMOUNT, Measure, number
+from extractors.clinical_measures import AMOUNT, Measure, number, take
 from records.code_lists import entries
 
 COUNTED = re.compile(r"(?:viên|ống|lọ|chai|gói|túi|giọt|nhát|bút|miếng|bơm|đơn vị|đv|iu|ui)", re.IGNORECASE)
@@ -99,21 +99,13 @@ def _sentence(
     if not kept:
         return [_dose(match) for match in amounts if ALWAYS_DOSE.fullmatch(match["unit"]) and "/" not in match["unit"]]
     for one in [*kept, *times]:
-        _take(taken, one.start, one.end)
+        take(taken, one.start, one.end)
     doses = [_strength_or_dose(text, high, kept, amounts, match) for match in amounts]
     for dose in doses:
-        _take(taken, dose.start, dose.end)
-    routes = [Measure(*m.span(), "ROUTE") for m in ROUTE.finditer(text, low, high) if _take(taken, *m.span())]
-    hours = [Measure(*m.span(), "FREQUENCY") for m in TIMES.finditer(text, low, high) if _take(taken, *m.span())]
+        take(taken, dose.start, dose.end)
+    routes = [Measure(*m.span(), "ROUTE") for m in ROUTE.finditer(text, low, high) if take(taken, *m.span())]
+    hours = [Measure(*m.span(), "FREQUENCY") for m in TIMES.finditer(text, low, high) if take(taken, *m.span())]
     return [*kept, *doses, *routes, *hours, *times]
-
-
-def _take(taken: bytearray, start: int, end: int) -> bool:
-    """Whether the characters were free; they are taken now."""
-    free = taken.find(1, start, end) < 0
-    if free:
-        taken[start:end] = b"\x01" * (end - start)
-    return free
 
 
 def _dose(match: re.Match[str], label: str = "DOSE") -> Measure:
@@ -142,7 +134,7 @@ def _drugs(text: str, listed: Sequence[tuple[int, int]], taken: bytearray) -> li
     for start, end in [*listed, *(match.span() for match in SUGAR.finditer(text)), *words]:
         percent = PERCENT.match(text, end)
         end = percent.end() if percent else end
-        if _take(own, start, end):
+        if take(own, start, end):
             found.append(Measure(start, end, "DRUG"))
     return sorted(found)
 
@@ -161,9 +153,9 @@ SUGAR = re.compile(r"(?<![^\W_])(?:glucose|albumin)(?=\s\d{1,2}\s?%)", re.IGNORE
 def _regimens(text: str, drugs: list[Measure], taken: bytearray) -> list[Measure]:
     """Drugs, and regimens: after 'phác đồ', by their name, or of drugs joined by a plus sign."""
     own = bytearray(taken)
-    named = [Measure(*m.span("it"), "REGIMEN") for m in NAMED.finditer(text) if _take(own, *m.span("it"))]
-    agents = [one for one in drugs if _take(own, one.start, one.end)]
-    agents += [Measure(*m.span(), "REGIMEN") for m in REGIMENS.finditer(text) if _take(own, *m.span())]
+    named = [Measure(*m.span("it"), "REGIMEN") for m in NAMED.finditer(text) if take(own, *m.span("it"))]
+    agents = [one for one in drugs if take(own, one.start, one.end)]
+    agents += [Measure(*m.span(), "REGIMEN") for m in REGIMENS.finditer(text) if take(own, *m.span())]
     joined: list[Measure] = []
     for one in sorted(agents):
         if joined and BETWEEN.fullmatch(text, joined[-1].end, one.start):

@@ -54,36 +54,10 @@ def _name_start(text: str, low: int, end: int, listed_only: bool) -> int | None:
     return low + words[0].start() if words and not listed_only else None
 
 
-NO_TEST = frozenset(
-    [
-        "xét",
-        "nghiệm",
-        "kết",
-        "quả",
-        "định",
-        "lượng",
-        "nồng",
-        "độ",
-        "chỉ",
-        "số",
-        "hiện",
-        "nay",
-        "trước",
-        "sau",
-        "mới",
-        "có",
-        "bn",
-        "và",
-        "với",
-        "của",
-        "lúc",
-        "vào",
-        "ra",
-        "viện",
-        "xn",
-        "kq",
-    ]
-)
+NO_TEST = frozenset((
+    "xét", "nghiệm", "kết", "quả", "định", "lượng", "nồng", "độ", "chỉ", "số", "hiện", "nay", "trước", "sau", "mới",
+    "có", "bn", "và", "với", "của", "lúc", "vào", "ra", "viện", "xn", "kq",
+))  # fmt: skip
 
 
 @cache
@@ -100,8 +74,5 @@ def tests() -> frozenset[str]:
         "|mono|hematocrit|prothrombin|tỷ lệ prothrombin|pt|inr|hba1c|hồng cầu lưới|cortisol|tsh|ft4|ft3|tg"
         "|anti-tg|afp|cea|nse|cyfra 21-1"
     )
-    return (
-        frozenset(one for name in entries("tests") for one in (name.lower(),))
-        | frozenset(more.split("|"))
-        | frozenset(["hct", "hb", "neu", "neut", "lym", "bc", "hc", "tc", "bctt"])
-    )
+    short = ("hct", "hb", "neu", "neut", "lym", "bc", "hc", "tc", "bctt")
+    return frozenset([*(name.lower() for name in entries("tests")), *more.split("|"), *short])

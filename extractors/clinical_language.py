@@ -10,7 +10,7 @@ import numpy as np
 
 from extractors import clinical_drugs, clinical_labs, clinical_measures, clinical_names
 from extractors.abbreviations import expansions
-from extractors.clinical_measures import Measure
+from extractors.clinical_measures import Measure, take
 from extractors.clinical_phrases import (
     DEGREE,
     LEVEL,
@@ -101,10 +101,9 @@ def clinical_terms(nlp: Any, name: str) -> Callable[["Doc"], "Doc"]:
     of_key = {nlp.vocab.strings[letter]: letter for letter in letters_of().values()}
 
     def found(doc: "Doc") -> "Doc":
-        free, spans = bytearray(len(doc)), {}
+        taken, spans = bytearray(len(doc)), {}
         for key, start, end in sorted(matcher(doc), key=lambda match: (match[1] - match[2], match[1])):
-            if free.find(1, start, end) < 0:
-                free[start:end] = b"\x01" * (end - start)
+            if take(taken, start, end):
                 spans[start] = (end, of_key[key])
         doc.user_data["terms"] = spans
         return doc
@@ -176,10 +175,9 @@ def clinical_measures_(doc: "Doc") -> "Doc":
     times = [one for one in found if one.label == "FREQUENCY"]
     kept = [one for one in found if one.label != "FREQUENCY"]
     for one in kept:
-        taken[one.start : one.end] = b"\x01" * (one.end - one.start)
+        take(taken, one.start, one.end)
     for one in [*clinical_labs.labs(words.text, taken), *clinical_names.names(words.text)]:
-        if taken.find(1, one.start, one.end) < 0:
-            taken[one.start : one.end] = b"\x01" * (one.end - one.start)
+        if take(taken, one.start, one.end):
             kept.append(one)
     ends = [*(words.edges[i] for i in words.begins[1:]), len(words.text)]
     sentences = [(words.edges[i], end) for i, end in zip(words.begins, ends, strict=False)]

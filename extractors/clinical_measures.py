@@ -50,6 +50,14 @@ def measures(text: str) -> list[Measure]:
     return sorted(found, key=lambda one: one.start)
 
 
+def take(taken: bytearray, start: int, end: int) -> bool:
+    """Whether the characters were free; they are taken now."""
+    free = taken.find(1, start, end) < 0
+    if free:
+        taken[start:end] = b"\x01" * (end - start)
+    return free
+
+
 SKIP = object()
 
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import cache
 
-from extractors.clinical_measures import Measure
+from extractors.clinical_measures import Measure, take
 from records.code_lists import entries
 
 UPPER = "".join(
@@ -49,7 +49,9 @@ def names(text: str) -> list[Measure]:
     """Hospitals with their word, departments too, and persons without their title."""
     found = [Measure(*match.span(), "HOSPITAL") for match in HOSPITAL.finditer(text)]
     found += [Measure(*match.span(), "DEPARTMENT") for match in DEPARTMENT.finditer(text)]
-    taken = [(one.start, one.end) for one in found]
+    taken = bytearray(len(text))
+    for one in found:
+        take(taken, one.start, one.end)
     for pattern in (TITLED, CAPITALS):
         for match in pattern.finditer(text):
             start, end = match.span("it") if pattern is TITLED else match.span()
@@ -58,8 +60,7 @@ def names(text: str) -> list[Measure]:
                     start = again.end()
             elif match["first"].title() not in _families():
                 continue
-            if len(text[start:end].split()) > 1 and all(end <= low or high <= start for low, high in taken):
-                taken.append((start, end))
+            if len(text[start:end].split()) > 1 and take(taken, start, end):
                 found.append(Measure(start, end, "PERSON"))
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from extractors.fields import Found
+from extractors.found import Found
 from extractors.furniture import is_dated
 from extractors.headings import apart
 from extractors.labels import find_labels

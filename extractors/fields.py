@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from extractors.found import Found
 from extractors.furniture import asks_for_a_name, is_dated, is_section_title, names_a_hospital, opens_with_label
-from extractors.labels import COLUMNS_TOO, NUMBERING, ROMAN, LabelHit, find_labels, parted
-from extractors.rows import Row, fold
+from extractors.labels import COLUMNS_TOO, NUMBERING, ROMAN, LabelHit, find_labels, folded, parted
+from extractors.rows import Row
 from records.document_types import DocumentType, FieldSpec
-from records.pages import Box, Rulings, Word, around
+from records.pages import Box, Rulings, Word
 
 # How many rows a value may run over, by kind; kinds not named stay on one row.
 WRAPS = {
@@ -25,7 +26,6 @@ HALF = re.compile(r"(?i)(?:lúc|giờ)$")  # at the end of a moment's first row:
 DOTS = (".", "…", "·")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 OVERLAP = 0.3  # of tightly set rows, in letter heights
-LINE_HEIGHT = 1.5  # of a printed line, in typical word heights
 BOXED = "boxes"  # the method of what was read in squares
 BOX_ROOM = 1.15  # letter heights above and below the middle of a label in which its squares stand
 FAR_RIGHT = 1e6  # pixels
@@ -36,43 +36,6 @@ BoxReader = Callable[[str, Box], tuple[Word, ...] | None]
 
 def no_boxes(mode: str, place: Box) -> None:
     """For pages without an image: there are no squares."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Words taken for a field, row by row; boxes in pixels of the upright page."""
-
-    field: str
-    kind: str
-    method: str
-    rows: tuple[tuple[Word, ...], ...]
-
-    @property
-    def words(self) -> list[Word]:
-        return [w for row in self.rows for w in row]
-
-    @property
-    def raw(self) -> str:
-        return " ".join(w.text for w in self.words)
-
-    @property
-    def confidence(self) -> float:
-        """Mean over words, 0..1, weighted by their length."""
-        letters = sum(len(w.text) for w in self.words)
-        return sum(w.confidence * len(w.text) for w in self.words) / letters if letters else 0.0
-
-    @property
-    def box(self) -> Box:
-        """Tight around the words."""
-        return around([w.box for w in self.words])
-
-    def roomy_box(self, em: float) -> Box:
-        """The line's own height and a little air, so that a crop shows tone marks and descenders."""
-        tight = self.box
-        air = max(0.15 * em, (LINE_HEIGHT * em - tight.height) / 2)
-        return Box(
-            left=tight.left - 0.15 * em, top=tight.top - air, right=tight.right + 0.15 * em, bottom=tight.bottom + air
-        )
 
 
 def find_fields(
@@ -95,7 +58,7 @@ def find_fields(
         if not found or not any(c.isalnum() for c in found.raw):
             continue
         bar = best[hit.field][0] if hit.field in best else 0.0
-        if (spec.kind in OF_LETTERHEAD or page.said(hit) in COLUMNS_TOO) and page.of_letterhead(hit, person):
+        if (spec.kind in OF_LETTERHEAD or folded(hit, rows) in COLUMNS_TOO) and page.of_letterhead(hit, person):
             continue
         if hit.weight > bar:
             best[hit.field] = hit.weight, found
@@ -134,10 +97,6 @@ class _Page:
             return None
         taken = [words, *self._continued(hit, words, cell, spec)]
         return Found(spec.name, spec.kind, method, _without_specks(taken))
-
-    def said(self, hit: LabelHit) -> str:
-        """The folded words of a label."""
-        return fold("".join(w.text for w in self.rows[hit.row].words[hit.first : hit.last + 1]))
 
     def of_letterhead(self, hit: LabelHit, person: int) -> bool:
         """Whether an address, phone or unit is the hospital's: above the patient's name, in its line, at the foot."""
@@ -207,8 +166,7 @@ class _Page:
 
     def _is_heading_of_signature(self, hit: LabelHit, spec: FieldSpec) -> bool:
         """BÁC SĨ ĐIỀU TRỊ is no label near the place and date or a line for a name, nor where no label is capitals."""
-        words = self.rows[hit.row].words[hit.first : hit.last + 1]
-        if spec.kind != "text" or hit.colon or not all(w.text.isupper() for w in words):
+        if spec.kind != "text" or hit.colon or not self._shouts(hit):
             return False
         near = self.rows[max(0, hit.row - 2) : hit.row + 4]
         capitals = any(h.field and h.row < hit.row and not h.colon and self._shouts(h) for h in self.hits)

@@ -98,18 +98,17 @@ def _makes_table(headings: list[Heading], spec: TableSpec) -> bool:
 def _headings(row: Row, spec: TableSpec) -> list[Heading]:
     """(column, left, right) of each heading on a row, longest wording first, none overlapping."""
     words = [fold(w.text) for w in row.words]
+    anchors = [(fold(heading), column) for column in spec.columns for heading in column.headings]
     hits = []
     for first in range(len(words)):
         for last in range(first, min(first + 6, len(words))):
             text = "".join(words[first : last + 1])
             if row.words[last].text.endswith(":") or (last > first and _ends(row.words[last - 1], row.words[last])):
                 break
-            for column in spec.columns:
-                for heading in column.headings:
-                    anchor = fold(heading)
-                    like = Levenshtein.normalized_similarity(anchor, text)
-                    if like >= (HEADING_LIKE if len(anchor) > 4 else 1.0):
-                        hits.append((len(anchor) * like, first, last, column))
+            for anchor, column in anchors:
+                like = Levenshtein.normalized_similarity(anchor, text)
+                if like >= (HEADING_LIKE if len(anchor) > 4 else 1.0):
+                    hits.append((len(anchor) * like, first, last, column))
     taken: set[int] = set()
     kept: list[Heading] = []
     for _, first, last, column in sorted(hits, key=lambda h: -h[0]):

@@ -79,6 +79,11 @@ def label_table(document_type: DocumentType) -> tuple[tuple[str, str], ...]:
     return tuple(labels + [(fold(text), "") for text in document_type.boilerplate])
 
 
+def folded(hit: LabelHit, rows: Sequence[Row]) -> str:
+    """The words of a label as found, folded."""
+    return fold("".join(w.text for w in rows[hit.row].words[hit.first : hit.last + 1]))
+
+
 def ruling_between(left: Box, right: Box, rulings: Rulings) -> bool:
     """Whether a vertical ruling parts two boxes of one row."""
     return any(
@@ -138,11 +143,15 @@ def _past_hint(words: Sequence[Word], last: int, parted: list[bool]) -> int:
     for past in range(last + 1, min(last + 1 + HINT, len(words))):
         if any(c.isdigit() for c in words[past].text):
             return last
-        if words[past].text.rstrip(":：;.,*'’").endswith(")"):
+        if _closes_hint(words[past]):
             return past
         if parted[past + 1]:
             return last
     return last
+
+
+def _closes_hint(word: Word) -> bool:
+    return word.text.rstrip(":：;.,*'’").endswith(")")
 
 
 def _fits(kinds: Mapping[str, str], said: Sequence[str], field: str) -> bool:
@@ -176,7 +185,7 @@ def _cells(row: Row, rulings: Rulings) -> list[tuple[int, int]]:
             found.append((first, i))
         if parted[i + 1]:
             first = i + 1
-    return [cell for cell in found if cell[0] <= cell[1]]
+    return found
 
 
 def _one_above_other(rows: list[Row], upper: tuple[int, int, int], lower: tuple[int, int, int]) -> bool:
@@ -194,7 +203,7 @@ def _over_two_lines(
     if ROMAN.match(above[0].text) or not 2 <= len(words) <= 10 or any(w.text.endswith((":", "：")) for w in words[:-1]):
         return []
     hint = next((i for i, w in enumerate(words) if w.text.startswith("(") and i), len(words))
-    closed = hint == len(words) or words[-1].text.rstrip(":：;.,*'’").endswith(")")
+    closed = hint == len(words) or _closes_hint(words[-1])
     text = "".join(fold(w.text) for w in words[:hint])
     found: list[tuple[LabelHit, ...]] = []
     for label, field in wanted if closed else ():
@@ -216,15 +225,17 @@ def _matches(
 ) -> list[LabelHit]:  # fmt: skip
     found = []
     first, last = span
+    numbered = first > 0 and bool(NUMBERING.match(row.words[first - 1].text))
     for label, field in wanted:
         if abs(len(label) - len(text)) > 0.25 * len(label):
             continue
         if len(label) <= SHORT and not colon and row.words[first].text[:1].islower():
             continue  # 'phổi | phải' is no 'Phái'
-        numbered = first > 0 and bool(NUMBERING.match(row.words[first - 1].text))
         if label in COLUMNS_TOO and (label != text or not (numbered or _has_colon(row, last))):
             continue
         like = Levenshtein.normalized_similarity(label, text)
+        if like < LIKE_WITH_COLON:  # the lower bar; what stands behind is looked at for few
+            continue
         if not _enough(label, text, like, colon, bool(field) and (alone or fits(field))):
             continue
         box = around([w.box for w in row.words[first : last + 1]])

@@ -7,7 +7,7 @@ from itertools import pairwise
 from rapidfuzz.distance import Levenshtein
 
 from extractors.cells import STRENGTH, drug_and_strength, quantity_and_unit
-from extractors.fields import Found
+from extractors.found import Found
 from extractors.rows import Row, fold
 from records.document_types import ColumnSpec, TableSpec
 from records.pages import Word

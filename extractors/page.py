@@ -12,7 +12,8 @@ from extractors.born_digital import text_layer
 from extractors.boxes import Boxes
 from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
-from extractors.fields import BOXED, BoxReader, Found, find_fields, no_boxes
+from extractors.fields import BOXED, BoxReader, find_fields, no_boxes
+from extractors.found import Found
 from extractors.images import FEWEST_LETTERS, CleanPage, Gray, Orientation, upright
 from extractors.ocr import peek_at
 from extractors.readers import Reader, ValueText, make_reader

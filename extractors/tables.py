@@ -9,10 +9,10 @@ from itertools import pairwise, zip_longest
 from rapidfuzz.distance import Levenshtein
 
 from extractors.cells import drug_and_strength, quantity_and_unit
-from extractors.fields import Found
-from extractors.furniture import is_dated
+from extractors.found import Found
+from extractors.furniture import is_dated, is_section_title
 from extractors.headings import Heading, heading_line, tables_under, with_guessed
-from extractors.labels import LONG, NUMBERING, LabelHit, find_labels
+from extractors.labels import LONG, NUMBERING, LabelHit, find_labels, folded
 from extractors.numbered import EndOf, numbered_blocks
 from extractors.rows import Row, fold
 from records.document_types import ColumnSpec, DocumentType, TableSpec
@@ -57,7 +57,7 @@ def find_tables(
     cell in which no words were found, None when it holds no ink.
     """
     found: dict[str, Table] = {}
-    labelled = _labelled(rows, document_type, rulings)
+    labelled = _labelled(rows, document_type, rulings) if document_type.tables else frozenset()
     for spec in document_type.tables:
         if spec.name in found:
             continue
@@ -71,16 +71,12 @@ def find_tables(
 def _labelled(rows: list[Row], document_type: DocumentType, rulings: Rulings) -> frozenset[int]:
     """Rows that open with the label of a field, such as the hour of issue below a table."""
     hits = [h for h in find_labels(rows, document_type, rulings) if h.field and h.first <= 1]
-    return frozenset(h.row for h in hits if h.colon or len(_label_of(rows, h)) >= LONG or _is_numbered(rows[h.row], h))
+    return frozenset(h.row for h in hits if h.colon or len(folded(h, rows)) >= LONG or _is_numbered(rows[h.row], h))
 
 
 def _is_numbered(row: Row, hit: LabelHit) -> bool:
     """Whether a row is a label and its number in the form, such as '10. TG trả KQ', and nothing else."""
     return hit.first == 1 and hit.last == len(row.words) - 1 and bool(NUMBERING.match(row.words[0].text))
-
-
-def _label_of(rows: list[Row], hit: LabelHit) -> str:
-    return fold("".join(w.text for w in rows[hit.row].words[hit.first : hit.last + 1]))
 
 
 def _blocks(rows: list[Row], spec: TableSpec, end_of: EndOf) -> Table | None:
@@ -187,10 +183,9 @@ def _lines(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, 
             early = cells
             continue
         if alone and lines and "index" not in cells and row.box.top - bottom < 0.9 * em and len(lines[-1]) > 1:
-            text = " ".join(w.text for words in cells.values() for w in words)
-            above = " ".join(w.text for words in lines[-1].get(spec.row_key, []) for w in words)
-            if text.isupper() and not above.isupper() and sum(c.isalpha() for c in text) > 3:
-                continue  # a section title, such as HUYẾT HỌC
+            above = [w for words in lines[-1].get(spec.row_key, []) for w in words]
+            if is_section_title([w for words in cells.values() for w in words], above):
+                continue  # HUYẾT HỌC
             for name, words in cells.items():
                 lines[-1].setdefault(name, []).append(words)
         elif not alone and (_has_key(cells, spec) or (len(names) > 2 and lines)):

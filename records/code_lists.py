@@ -2,7 +2,7 @@
 
 import csv
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ def read_from(folder: Path) -> None:
 
 def forget() -> None:
     """Read every list anew when it is next asked for."""
-    for cached in (rows, entries, codes, icd10_rows, icd10_codes, icd10_wordings):
+    for cached in (rows, entries, codes, icd10_rows, icd10_codes, icd10_wordings, icd10_closed_on):
         cached.cache_clear()
 
 
@@ -84,6 +84,7 @@ def icd10_codes(path: Path | None = None) -> frozenset[str]:
     return own | frozenset(row["code"] for row in icd10_rows(path))
 
 
+@lru_cache(maxsize=64)  # days: each document asks of its own, each save of it again
 def icd10_closed_on(path: Path, day: str) -> frozenset[str]:
     """Codes of the loaded list that stand in no edition in force on an ISO day."""
     listed = icd10_rows(path)

@@ -115,6 +115,11 @@ class DocumentType(Frozen):
         """The specification of a field or row field."""
         return self.column(field) if "[" in field else self.field(field)
 
+    def is_critical(self, field: str) -> bool:
+        """Whether a plain field is critical; one of a row never is."""
+        own = self.field(field)
+        return own is not None and own.critical
+
 
 @cache
 def document_types(folder: Path = FOLDER) -> dict[str, DocumentType]:

@@ -35,7 +35,8 @@ def main(data: Path) -> None:
     packed = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     MODEL.write_bytes(gzip.compress(packed, mtime=0))
     print(f"{len(choices)} short forms, {MODEL.stat().st_size} bytes")
-    print(f"dev: {right(choices, dev)} of {len(dev)} right, {right(choices, dev) / len(dev):.4f}")
+    found = right(choices, dev)
+    print(f"dev: {found} of {len(dev)} right, {found / len(dev):.4f}")
 
 
 def right(choices: dict[str, Choice], sentences: list[Sentence]) -> int:

@@ -71,9 +71,7 @@ def _located(text: str, detail: Sequence[str], row: dict[str, str]) -> Address:
 
 def _now(province: str) -> str:
     """The province, as it is called in full, into which a province went."""
-    bare = _bare(province)
-    went = {_bare(row["name"]): _bare(row["successor"]) for row in rows("provinces") if row["successor"]}
-    return _present().get(went.get(bare, bare), "")
+    return _present().get(_bare(province), "")
 
 
 @cache
@@ -93,7 +91,10 @@ def _provinces() -> dict[str, str]:
 
 @cache
 def _present() -> dict[str, str]:
-    return {_bare(row["province"]): row["province"] for row in rows("wards") if row["valid_from"] >= REFORM}
+    """Name without kind and marks, of either era -> the present province as it is called in full."""
+    now = {_bare(row["province"]): row["province"] for row in rows("wards") if row["valid_from"] >= REFORM}
+    went = {_bare(row["name"]): _bare(row["successor"]) for row in rows("provinces") if row["successor"]}
+    return now | {old: now.get(new, "") for old, new in went.items()}
 
 
 @cache

@@ -179,7 +179,7 @@ def code_beside_name(raws: Sequence[str], name: str, names: Names) -> Coded | No
     bare = read.rstrip("†*")
     ranked = names.ranked(_IN_BRACKETS.sub("", name))
     if not ranked or ranked[0].likeness < SURE:
-        return Coded(code=read, standing=Standing.OPEN) if read else None
+        return _open(read) if read else None
     weighed = sorted(((_weight(c, raws), c) for c in ranked), key=lambda pair: -pair[0])
     (most, best), second = weighed[0], weighed[1][0] if len(weighed) > 1 else 0.0
     apart = most - second >= MARGIN
