@@ -43,7 +43,7 @@ def note(conn: Connection, account_id: str, kind: str, checks: Iterable[tuple[st
 
 def attention_of(conn: Connection, account_id: str) -> Attention:
     """An officer's own figure."""
-    counted = select(func.count(), func.coalesce(func.sum(_CAUGHT), 0)).where(_recent(account_id))
+    counted = select(func.count(), func.coalesce(func.sum(_CAUGHT), 0)).where(recent(account_id))
     return Attention(*conn.execute(counted).one())
 
 
@@ -53,7 +53,7 @@ def closed(conn: Connection, account_id: str, today: datetime) -> bool:
     She is asked again on the next day: the first set of that day opens or closes it. A new officer is not waited for
     until 40 were shown: more misses than 40 allow are too many.
     """
-    last = select(attention.c.caught, attention.c.shown_at).where(_recent(account_id))
+    last = select(attention.c.caught, attention.c.shown_at).where(recent(account_id))
     rows = conn.execute(last.order_by(attention.c.attention_id.desc()).limit(LAST)).all()
     missed = sum(not row.caught for row in rows)
     return missed * 100 > LAST * (100 - LEAST_PERCENT) and rows[0].shown_at >= today
@@ -77,7 +77,8 @@ def by_officer(conn: Connection, today: datetime) -> list[OfficersAttention]:
 _CAUGHT = cast(attention.c.caught, Integer)
 
 
-def _recent(account_id: str) -> ColumnElement[bool]:
+def recent(account_id: str) -> ColumnElement[bool]:
+    """Whether a row of `attention` is this officer's, of the last 30 days."""
     return (attention.c.account_id == account_id) & (attention.c.shown_at > _since())
 
 

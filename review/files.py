@@ -104,7 +104,7 @@ def other_page(pages: Sequence[FilePage], one: FilePage) -> FilePage | None:
     """What a page is compared with: the sheet that it seems to repeat, else the first page that is surely of the file,
     else any other; None in a file of one page."""
     others = [other for other in pages if other.page_id != one.page_id]
-    repeated = [o for o in others if DOUBLE.format(path=o.path, number=o.number) in one.issues]
+    repeated = [o for o in others if is_doubted(one, o)]
     sure = [o for o in others if o.identity == IdentityState.CONFIRMED.value]
     return next(iter((*repeated, *sure, *others)), None)
 

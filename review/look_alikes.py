@@ -9,13 +9,11 @@ from typing import NamedTuple
 from rapidfuzz.distance import Levenshtein
 from sqlalchemy import ColumnElement, Connection, func, or_, select, true
 
-from pipeline import ledger
 from pipeline.documents import store_document
-from pipeline.finished import pages_in
+from pipeline.finished import back_into_review
 from pipeline.repeats import with_values
 from pipeline.tables import batch, document, field_value
 from records.documents import ValidatedDocument, Verdict
-from records.states import PageState
 from validation.contract import plain_field
 
 ALIKE = "look_alike"  # the rule by which such a value waits
@@ -86,9 +84,3 @@ def reopen(conn: Connection, document_id: str, field: str) -> bool:
     store_document(conn, row.batch_id, with_values(validated, values, validated.issues))
     back_into_review(conn, document_id)
     return True
-
-
-def back_into_review(conn: Connection, document_id: str) -> None:
-    """Pages of the document that are done with wait for a person again."""
-    for page_id in pages_in(conn, document_id, PageState.LOADED):
-        ledger.move(conn, page_id, PageState.LOADED, PageState.IN_REVIEW)

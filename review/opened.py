@@ -49,11 +49,10 @@ def opened(conn: Connection, document_id: str, account_id: str, language: str, f
         return None
     validated = ValidatedDocument.model_validate(row.validated)
     form = document_types()[validated.document.document_type]
-    every = second.asked_of(conn, document_id, account_id)
-    asked = second.asked_of(conn, document_id, account_id, field) if field else every
-    images = _images(conn, validated.document.page_ids)
-    tasks = {name: how.decision for name, how in asked.items()}
-    cards = cards_of(second.as_met(validated, form, every | asked), form, images, tasks, language)
+    asked = second.asked_of(conn, document_id, account_id, field)
+    images = geometry_of(conn, validated.document.page_ids)
+    tasks = {name: how.decision for name, how in asked.items() if field in ("", name)}
+    cards = cards_of(second.as_met(validated, form, asked), form, images, tasks, language)
     met = [_as_met(card, asked[card.field], language) for card in cards]
     placed = _with_places(conn, row.batch_id, validated.document, met)
     cheap = policy_for(conn, row.batch_id)
@@ -82,7 +81,8 @@ def _said(entry: Entry, kind: str, language: str) -> str:
     return typed if said is Decision.CORRECT else say(f"task.done.{said}", language)
 
 
-def _images(conn: Connection, page_ids: tuple[str, ...]) -> dict[str, PageImage]:
+def geometry_of(conn: Connection, page_ids: tuple[str, ...]) -> dict[str, PageImage]:
+    """The pages' images as they were read, by page id."""
     query = select(page_text.c.page_id, page_text.c.image).where(page_text.c.page_id.in_(page_ids))
     return {row.page_id: PageImage.model_validate(row.image) for row in conn.execute(query)}
 

@@ -1,6 +1,7 @@
 """Stage 8, review.quality: what the suites say of a batch, in words and counts, without a value of a document."""
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -8,14 +9,12 @@ from sqlalchemy import Connection, func, select
 
 from pipeline.documents import BATCH_CHECKS
 from pipeline.quality import answers_of
-from pipeline.releases import noted
 from pipeline.tables import batch, document, field_value, issue
 from records.document_types import document_types
 from records.documents import Verdict
-from review.desk import sentence
 from review.texts import say
 from validation.batch_suite import Answer, NotAsked, Question, about
-from validation.suites import Severity, form_suite, row_suite
+from validation.suites import FailedExpectation, Severity, form_suite, row_suite
 
 NEWEST = 100  # batches that are listed
 
@@ -86,11 +85,6 @@ def state_of(conn: Connection, batch_id: str) -> str | None:
     return state
 
 
-def found(conn: Connection, batch_id: str, severity: Severity, language: str) -> list[str]:
-    """What the last check found broken, a sentence each."""
-    return [sentence(one, language) for one in noted(conn, batch_id, severity)]
-
-
 def lines(conn: Connection, batch_id: str, language: str) -> list[Line]:
     """The suite of the batch as a whole, asked now."""
     return [_line(one, language) for one in answers_of(conn, batch_id)]
@@ -125,8 +119,8 @@ def _figure(question: Question, value: float, language: str) -> str:
     return told.replace(".", ",") if language == "vi" else told
 
 
-def forms(conn: Connection, batch_id: str, language: str) -> list[Form]:
-    """The batch's forms, those with most documents first."""
+def forms(conn: Connection, batch_id: str, stops: Iterable[FailedExpectation], language: str) -> list[Form]:
+    """The batch's forms, those with most documents first. `stops`: what holds the batch since its last check."""
     accepted = func.count().filter(field_value.c.verdict == Verdict.ACCEPT.value)
     review = func.count().filter(field_value.c.verdict == Verdict.REVIEW.value)
     query = (
@@ -136,7 +130,7 @@ def forms(conn: Connection, batch_id: str, language: str) -> list[Form]:
         .group_by(document.c.document_type)
     )
     rows = conn.execute(query.order_by(func.count(document.c.document_id.distinct()).desc(), document.c.document_type))
-    failed = Counter(one.document_type for one in noted(conn, batch_id))
+    failed = Counter(one.document_type for one in stops)
     return [_form(kind, documents, failed[kind], yes, no, language) for kind, documents, yes, no in rows]
 
 

@@ -190,6 +190,11 @@ def holds(conn: Connection, document_id: str, account_id: str, token: int) -> bo
     return conn.scalar(select(lease.c.token).where(own)) is not None
 
 
+def renewable(conn: Connection, document_id: str, account_id: str, token: int) -> bool:
+    """Whether `renew` would prolong the lease; locks nothing, for the document is to be locked before its lease."""
+    return conn.scalar(select(lease.c.token).where(_own(document_id, account_id, token))) is not None
+
+
 def held_by_another(conn: Connection, document_id: str, account_id: str) -> bool:
     """Whether some other officer has the document now."""
     other = (lease.c.document_id == document_id) & (lease.c.account_id != account_id) & (lease.c.until > NOW)

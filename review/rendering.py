@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from sqlalchemy import Connection
@@ -32,6 +32,14 @@ def language_of(request: Request) -> str:
 def account_of(request: Request) -> Account | None:
     """Who asks; None before sign-in."""
     who: Account | None = getattr(request.state, "account", None)
+    return who
+
+
+def signed_in(request: Request) -> Account:
+    """Who asks; 401 before sign-in."""
+    who = account_of(request)
+    if who is None:
+        raise HTTPException(401)
     return who
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, select
 
 from pipeline import repairs
 from pipeline.batch_pages import in_file_order
+from pipeline.finished import TOPIC
 from pipeline.placing import FILED, open_again, place_pages, read_again
 from pipeline.repairs import NO_DOUBLE, Shape, What, places_ruled, rule, starts_ruled
 from pipeline.tables import document, file, outbox, page, page_text
@@ -22,7 +23,6 @@ from review import queue
 from review.texts import say
 from transformers.identity import IdentityState
 
-TOPIC = "reviewed"  # Carried out and loaded by the same run as any other decision of a person.
 NOT_FOR_PEOPLE = frozenset({"doubtful_separator"})  # forms that only a machine speaks of
 TURNS = {"left": 270, "around": 180, "right": 90}  # degrees by which the upright page is to be turned clockwise
 
@@ -205,7 +205,7 @@ def _foreign(own: Repairing, page_ids: Collection[str]) -> bool:
 
 
 def _tell(conn: Connection, own: Repairing) -> None:
-    """Let the next run know."""
+    """Let the next run know: the one that loads what persons have decided carries it out."""
     told = {"batch_id": own.batch_id, "file_id": own.file_id}
     key = f"{TOPIC}:repair:{own.file_id}:{secrets.token_hex(8)}"
     conn.execute(insert(outbox).values(topic=TOPIC, key=key, payload=told))

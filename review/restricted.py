@@ -80,6 +80,12 @@ def locked(conn: Connection, account_id: str, document: ValidatedDocument) -> st
     return why if why and not opened(conn, account_id, document.document.document_id) else ""
 
 
+def closed_to(conn: Connection, account_id: str, document_id: str, document_type: str) -> bool:
+    """Whether a stored document of this type is restricted and not held open by the account now."""
+    said = said_in(conn, document_id)
+    return bool(restricted_by(document_type, said)) and not opened(conn, account_id, document_id)
+
+
 def reason_of(given: str) -> str:
     """' ký  lại giấy ra viện ' -> 'ký lại giấy ra viện'; ValueError unless it has 10 to 500 letters."""
     reason = clean(given)

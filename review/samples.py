@@ -11,16 +11,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline import audit, drift, facts, sampling
 from pipeline.documents import DECIDED, OPEN, task_id_of
-from pipeline.finished import ready_to_load
-from pipeline.tables import document, field_value, file, page_text, review_task, sample
+from pipeline.finished import back_into_review, ready_to_load
+from pipeline.tables import document, field_value, file, review_task, sample
 from records.document_types import document_types
 from records.documents import JudgedValue, ValidatedDocument
-from records.pages import PageImage
 from review import second
 from review.cards import Card, cards_of
 from review.decisions import decide
-from review.look_alikes import Wrong, back_into_review, look_alikes, reopen
-from review.opened import Opened
+from review.look_alikes import Wrong, look_alikes, reopen
+from review.opened import Opened, geometry_of
 from review.revisions import Decision, Refused, decided, typed_text
 from review.second import Asked, Stage
 from review.texts import say
@@ -91,16 +90,11 @@ def opened(conn: Connection, document_id: str, who: Asker, language: str, field:
     form = document_types()[validated.document.document_type]
     hidden = {v.value.field: Asked(hidden=True) for v in validated.values}
     tasks = {one["field"]: "" if _is_hers(one, who) else "sampled" for one in samples}
-    images = _images(conn, validated.document.page_ids)
+    images = geometry_of(conn, validated.document.page_ids)
     cards = cards_of(second.as_met(validated, form, hidden), form, images, tasks, language)
     by_field = {one["field"]: one for one in samples}
     met = tuple(_as_met(card, by_field[card.field], language) for card in cards)
     return Opened(document_id, row.label, form, validated, met)
-
-
-def _images(conn: Connection, page_ids: tuple[str, ...]) -> dict[str, PageImage]:
-    query = select(page_text.c.page_id, page_text.c.image).where(page_text.c.page_id.in_(page_ids))
-    return {row.page_id: PageImage.model_validate(row.image) for row in conn.execute(query)}
 
 
 def _is_hers(row: RowMapping, who: Asker) -> bool:
@@ -172,7 +166,7 @@ def answer(
     _settle(conn, row, who.account_id, normal, right)
     reopened = 0
     if not right:
-        _repair(conn, row, who.account_id, decision, text, insist)
+        _repair(conn, row, who.account_id, decision, text, normal, insist)
         reopened = sum(reopen(conn, other, name) for other, name in alike)
         drift.watch(conn, row["facility_id"], row["family"], document_id)
     told = {"sample": row["sample_id"], "right": right, "reopened": reopened}
@@ -222,12 +216,17 @@ def _wrong(row: RowMapping, truth: str) -> Wrong:
     return Wrong(**told, truth=truth)
 
 
-def _repair(conn: Connection, row: RowMapping, senior: str, decision: Decision, text: str, insist: bool) -> None:
-    """Correct the record by the entries of officer and senior, and send it to the EMR though other fields wait."""
+def _repair(
+    conn: Connection, row: RowMapping, senior: str, decision: Decision, text: str, normal: str, insist: bool
+) -> None:
+    """Correct the record by the entries of officer and senior, and send it to the EMR though other fields wait.
+
+    `normal`: the normal form of what the senior types (`text`).
+    """
     document_id, task_id = row["document_id"], task_id_of(row["document_id"], row["field"])
     back_into_review(conn, document_id)
     _open_task(conn, row, task_id)
-    if (row["decision"], row["answer"]) == (decision.value, _normal(conn, row, decision, text)):
+    if (row["decision"], row["answer"]) == (decision.value, normal):
         decide(conn, task_id, row["officer"], decision, text, insist=insist)
     if conn.scalar(select(review_task.c.state).where(review_task.c.task_id == task_id)) != DECIDED:
         decide(conn, task_id, senior, decision, text, insist=insist)

@@ -91,8 +91,9 @@ def asks_two(conn: Connection, task: RowMapping, document_type: str) -> bool:
 def next_stage(conn: Connection, task: RowMapping, document_type: str, new: JudgedValue, entry: Entry) -> Stage | None:
     """For whom the task waits after this entry, which came to `new`; None: it settles the field."""
     if entry.stage is Stage.FIRST:
-        alone = new.witness and not in_pilot(conn, task["batch_id"])
-        return Stage.SECOND if not alone and asks_two(conn, task, document_type) else None
+        policy = policy_for(conn, task["batch_id"])
+        alone = new.witness and not policy.blind
+        return Stage.SECOND if not alone and policy.of(document_type, task["field"]).second else None
     if entry.stage is Stage.SECOND:
         *_, first = entries_of(conn, task)
         return Stage.SENIOR if first.outcome != entry.outcome else None
@@ -152,13 +153,12 @@ def standing(where: ColumnElement[bool]) -> Select[Any]:
 
 
 def asked_of(conn: Connection, document_id: str, account_id: str, field: str = "") -> dict[str, Asked]:
-    """The document's tasks, open and decided, or any one: field -> how this person meets it.
+    """The document's tasks, open and decided, and that of `field` in any state: field -> how this person meets it.
 
     What is asked in another document of the file, or of nobody any more, is not asked here.
     """
-    own = review_task.c.document_id == document_id
-    own &= review_task.c.field == field if field else review_task.c.state.in_((OPEN, DECIDED))
-    tasks = conn.execute(select(review_task).where(own)).mappings().all()
+    own, asked = review_task.c.document_id == document_id, review_task.c.state.in_((OPEN, DECIDED))
+    tasks = conn.execute(select(review_task).where(own, asked | (review_task.c.field == field))).mappings().all()
     ids = [task["task_id"] for task in tasks]
     entries: dict[str, list[RowMapping]] = {task_id: [] for task_id in ids}
     for row in conn.execute(standing(review_decision.c.task_id.in_(ids))).mappings():

@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Interval,
     Select,
-    bindparam,
     exists,
     func,
     literal_column,
@@ -29,7 +27,7 @@ from records.base import Frozen
 from records.document_types import document_types
 from records.documents import ValidatedDocument
 from review import queue
-from review.attention import PERIOD
+from review.attention import recent
 from review.cards import Card, cards_of
 from review.misreadings import misread
 from review.restricted import restricted
@@ -120,7 +118,7 @@ def _open_values() -> Select[Any]:
             *queue.free(), task.state == "open", task.stage == "first",
             ~func.starts_with(task.reason, "check:"), value.value != "", value.problem == "",
         )
-        .order_by(waiting.c.deadline, waiting.c.place, waiting.c.since, waiting.c.document_id, task.field)
+        .order_by(*queue.ORDER, task.field)
     )  # fmt: skip
 
 
@@ -147,9 +145,8 @@ def _settled_values(conn: Connection, account_id: str, kind: str, chance: random
     """Values beyond doubt from documents around a place taken by chance; document ids are hashes."""
     start = chance.randbytes(8).hex()
     known = exists().where(
-        attention.c.account_id == account_id, attention.c.document_id == field_value.c.document_id,
+        recent(account_id), attention.c.document_id == field_value.c.document_id,
         attention.c.field == field_value.c.field,
-        attention.c.shown_at > func.now() - bindparam("period", PERIOD, Interval),
     )  # fmt: skip
     query = (
         select(field_value.c.document_id, field_value.c.field, field_value.c.value)

@@ -11,9 +11,9 @@ from records.document_types import document_types
 from review import files, rescans
 from review.papers import close_paper, open_papers
 from review.policy import Right, Routes
-from review.rendering import Transaction, account_of, page
+from review.rendering import Transaction, page, signed_in
 from review.repairs import NOT_FOR_PEOPLE
-from review.restricted import opened, restricted_by, said_in
+from review.restricted import closed_to
 from review.screens.pages import page_address
 
 SHORTEST, LONGEST = 5, 500  # characters of a reason
@@ -30,7 +30,7 @@ def show(request: Request, conn: Transaction) -> Response:
 def show_file(request: Request, conn: Transaction, file_id: str, chosen: str = "") -> Response:
     """Its pages in order, each with what is asked about it. `chosen`: the page on which the keys act."""
     found, pages = files.pages_of(conn, file_id)
-    closed = closed_documents(request, conn, pages)
+    closed = _closed(request, conn, pages)
     asked = next((one.page_id for one in pages if one.issues), pages[0].page_id if pages else "")
     return page(
         request, "file.html", file=found, documents=files.documents_in(pages), closed=closed, titles=document_types(),
@@ -60,7 +60,7 @@ def compare(request: Request, conn: Transaction, file_id: str, page_id: str, oth
     beside = next((p for p in pages if p.page_id == other != page_id), None) or files.other_page(pages, one)
     if beside is None:
         return RedirectResponse(f"/files/{file_id}", 303)
-    closed = closed_documents(request, conn, pages)
+    closed = _closed(request, conn, pages)
     return page(
         request, "file_compare.html", file=found, one=one, beside=beside, pages=pages, titles=document_types(),
         closed=closed, doubted=files.is_doubted(one, beside),
@@ -71,19 +71,15 @@ def compare(request: Request, conn: Transaction, file_id: str, page_id: str, oth
 @routes.post("/files/papers/{page_id}/close", right=Right.PLACE_PAGES)
 def close(request: Request, conn: Transaction, page_id: str, back: Annotated[str, Form()] = "") -> Response:
     """The sheet was seen."""
-    who = account_of(request)
-    close_paper(conn, page_id, who.account_id if who else "")
+    close_paper(conn, page_id, signed_in(request).account_id)
     return RedirectResponse(f"/files/{back}" if back.isalnum() else "/files", 303)
 
 
-def closed_documents(request: Request, conn: Connection, pages: Sequence[files.FilePage]) -> set[str]:
+def _closed(request: Request, conn: Connection, pages: Sequence[files.FilePage]) -> set[str]:
     """Ids of documents whose pictures the reader sees only after giving a reason."""
-    who = account_of(request)
+    who = signed_in(request)
     kinds = {one.document_id: one.document_type for one in pages}
-    return {
-        own for own, kind in kinds.items()
-        if restricted_by(kind, said_in(conn, own)) and not (who and opened(conn, who.account_id, own))
-    }  # fmt: skip
+    return {own for own, kind in kinds.items() if closed_to(conn, who.account_id, own, kind)}
 
 
 def _forms() -> list[str]:

@@ -13,12 +13,11 @@ from review.attention import LAST, LEAST_PERCENT, attention_of, by_officer, clos
 from review.groups import NoSet, Outcome
 from review.misreadings import MISREADINGS
 from review.policy import Right, Routes, may
-from review.rendering import Transaction, account_of, language_of, page, problem
-from review.screens.pages import crop_address
+from review.rendering import Transaction, language_of, page, problem, signed_in
+from review.screens.pages import crop_of
 from review.screens.queue import today
 from review.sessions import Account
 from review.texts import say
-from review.tiles import Shown
 
 WIDE = frozenset({"person_name", "moment", "reference", "outcome"})  # kinds whose crops are long
 MOST_PLACES = 2 * groups.SIZE
@@ -43,7 +42,7 @@ def show_set(request: Request, conn: Transaction, kind: str) -> Response:
         return _kinds(request, conn, say(none.key, language))
     return page(
         request, "groups_set.html", kind=kind, set_id=found.set_id, wide=kind in WIDE,
-        tiles=[(one, _crop(request, one)) for one in found.tiles],
+        tiles=[(one, crop_of(request, one.card)) for one in found.tiles],
     )  # fmt: skip
 
 
@@ -63,7 +62,7 @@ def save(
     return page(
         request, "groups_done.html", kind=kind, set_id=set_id, accepted=len(done.of(Outcome.ACCEPTED)),
         odd=done.of(Outcome.ODD), refused=done.of(Outcome.REFUSED), checks=done.checks,
-        missed=[(one, _crop(request, one)) for one in done.missed],
+        missed=[(one, crop_of(request, one.card)) for one in done.missed],
     )  # fmt: skip
 
 
@@ -83,27 +82,19 @@ def give_back(request: Request, conn: Transaction, kind: str) -> Response:
 
 
 def _kinds(request: Request, conn: Connection, told: str = "") -> Response:
-    who = account_of(request)
-    seniors = who is not None and may(who.role, Right.AUDIT)
+    who = signed_in(request)
     return page(
         request, "groups.html", kinds=groups.waiting_kinds(conn), told=told,
-        own=attention_of(conn, who.account_id) if who else None,
-        officers=by_officer(conn, _today()) if seniors else [],
+        own=attention_of(conn, who.account_id),
+        officers=by_officer(conn, _today()) if may(who.role, Right.AUDIT) else [],
     )  # fmt: skip
 
 
 def _who(request: Request, kind: str) -> Account:
     """Who asks; 404 for a kind that is not reviewed in groups."""
-    who = account_of(request)
-    if who is None:
-        raise HTTPException(401)
     if kind not in MISREADINGS:
         raise HTTPException(404)
-    return who
-
-
-def _crop(request: Request, one: Shown) -> str:
-    return crop_address(request, one.card.page_id, one.card.box) if one.card.box else ""
+    return signed_in(request)
 
 
 def _today() -> datetime:

@@ -4,7 +4,7 @@ What is restricted is shown to nobody before that account has given a reason.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, NamedTuple
@@ -18,12 +18,12 @@ from pipeline.reading import PageJob
 from pipeline.tables import document, field_value, page, page_text, scan
 from records.documents import Verdict
 from records.pages import MediaType, PageBox
+from review.cards import Card
 from review.drawing import Sheet
 from review.images import ImageFault, Images
 from review.policy import Right, Routes
-from review.rendering import Transaction, account_of, for_fragment, language_of, problem
+from review.rendering import Transaction, for_fragment, language_of, problem, signed_in
 from review.restricted import break_glass, opened, reason_of, restricted_by, said_in
-from review.sessions import Account
 from review.tables import page_view
 from review.texts import say
 from review.tickets import Cut, Ticket, cut_of, open_ticket, ticket_for
@@ -73,7 +73,7 @@ def open_restricted(
             given = reason_of(reason)
         except ValueError:
             return problem(request, 422, "glass.reason")
-        break_glass(conn, _account(request).account_id, document_id, why, given)
+        break_glass(conn, signed_in(request).account_id, document_id, why, given)
     if for_fragment(request):
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     return RedirectResponse(f"/task/{document_id}", status_code=303)
@@ -87,6 +87,20 @@ def crop_address(request: Request, page_id: str, box: PageBox) -> str:
 def page_address(request: Request, page_id: str) -> str:
     """Where this session finds the whole page for the next 30 minutes."""
     return f"/page/{_ticket(request, page_id, None)}"
+
+
+def crop_of(request: Request, card: Card) -> str:
+    """The address of a card's crop, '' where nothing was found on the page."""
+    return crop_address(request, card.page_id, card.box) if card.box else ""
+
+
+def sheets(request: Request, page_ids: Sequence[str]) -> list[dict[str, str]]:
+    """A document's pages for the viewer: where each is and what it is called."""
+    language, count = language_of(request), len(page_ids)
+    return [
+        {"page_id": one, "url": page_address(request, one), "name": say("task.page_of", language, number=at, all=count)}
+        for at, one in enumerate(page_ids, start=1)
+    ]
 
 
 def warm(request: Request, conn: Connection, page_ids: Iterable[str]) -> None:
@@ -106,12 +120,12 @@ def images_of(app: FastAPI) -> Images:
 
 
 def _ticket(request: Request, page_id: str, box: PageBox | None) -> str:
-    return ticket_for(_key(request), _account(request), page_id, box, datetime.now(UTC))
+    return ticket_for(_key(request), signed_in(request), page_id, box, datetime.now(UTC))
 
 
 def _allowed(request: Request, given: str) -> Ticket:
     """What a ticket allows; 404 for one that allows nothing, as for one that never was."""
-    found = open_ticket(_key(request), _account(request), given, datetime.now(UTC))
+    found = open_ticket(_key(request), signed_in(request), given, datetime.now(UTC))
     if found is None:
         raise HTTPException(404)
     return found
@@ -119,7 +133,7 @@ def _allowed(request: Request, given: str) -> Ticket:
 
 def _shown(request: Request, ticket: Ticket) -> Response:
     """The picture, once the look is logged; else a sentence. No connection is held while a child draws."""
-    who = _account(request)
+    who = signed_in(request)
     with request.app.state.engine.connect() as conn:
         look = _look(conn, ticket.page_id)
         if look is None:
@@ -208,13 +222,6 @@ def _likely_cuts(engine: Engine, page_id: str) -> list[Cut]:
 
 def _key(request: Request) -> bytes:
     return ticket_key(request.app.state.settings)
-
-
-def _account(request: Request) -> Account:
-    who = account_of(request)
-    if who is None:
-        raise HTTPException(401)
-    return who
 
 
 def _sentence(request: Request, status: int, key: str) -> Response:

@@ -19,7 +19,7 @@ from review.policy import Right, Routes
 from review.practice import RIGHT, Sheet, answer, sheets
 from review.practice_pictures import crop, whole_page
 from review.progress import AWAY
-from review.rendering import account_of, language_of, page
+from review.rendering import language_of, page, signed_in
 from review.revisions import MAX_TYPED, Decision, Refused
 from review.screens.help import KEYS, WITHOUT_FILE
 from review.screens.task import ENTER, INSIST, TOLD, decision_of, icd10_of, refused_card, title_of
@@ -84,7 +84,7 @@ def show(request: Request) -> Response:
 @routes.post("/practice/start", right=Right.REVIEW)
 def start(request: Request) -> Response:
     """Begin a new round."""
-    _rounds(request)[_account_id(request)] = Round(last_at=datetime.now(UTC))
+    _rounds(request)[signed_in(request).account_id] = Round(last_at=datetime.now(UTC))
     return RedirectResponse("/practice/1", status_code=303)
 
 
@@ -136,7 +136,7 @@ def undo_field(request: Request, number: int, field: Text) -> Response:
     with _entering:
         was = _round(request)
         kept = {task: one for task, one in was.now.items() if task != (number, field)}
-        _rounds(request)[_account_id(request)] = was.model_copy(update={"now": kept})
+        _rounds(request)[signed_in(request).account_id] = was.model_copy(update={"now": kept})
     return _fragment(request, sheet, _card(request, sheet, field))
 
 
@@ -181,14 +181,7 @@ def _rounds(request: Request) -> dict[str, Round]:
 
 
 def _round(request: Request) -> Round:
-    return _rounds(request).get(_account_id(request), Round(last_at=datetime.now(UTC)))
-
-
-def _account_id(request: Request) -> str:
-    who = account_of(request)
-    if who is None:
-        raise HTTPException(401)
-    return who.account_id
+    return _rounds(request).get(signed_in(request).account_id, Round(last_at=datetime.now(UTC)))
 
 
 def _enter(request: Request, task: Task, decision: Decision, lesson: str) -> None:
@@ -198,7 +191,7 @@ def _enter(request: Request, task: Task, decision: Decision, lesson: str) -> Non
         seconds = (now - was.last_at).total_seconds() if now - was.last_at <= AWAY else None
         given = Answer(decision=decision, lesson=lesson, seconds=seconds)
         first = was.first if task in was.first else {**was.first, task: given}
-        _rounds(request)[_account_id(request)] = Round(first=first, now={**was.now, task: given}, last_at=now)
+        _rounds(request)[signed_in(request).account_id] = Round(first=first, now={**was.now, task: given}, last_at=now)
 
 
 def _cards(request: Request, sheet: Sheet) -> tuple[Card, ...]:

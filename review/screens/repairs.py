@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from pipeline import steps
 from review import files, papers, rescans
 from review.policy import Right, Routes
-from review.rendering import Transaction, account_of, for_fragment, language_of, page, problem
+from review.rendering import Transaction, for_fragment, language_of, page, problem, signed_in
 from review.repairs import ACTIONS, Repairing, RepairRefused, in_hand, to_file
-from review.restricted import opened, restricted_by, said_in
-from review.screens.files import LONGEST, SHORTEST, closed_documents
+from review.restricted import closed_to
+from review.screens.files import LONGEST, SHORTEST
 from review.sessions import Account
 from review.texts import say
 
@@ -46,7 +46,7 @@ def repair(
         raise RepairRefused("repairs.unclear")
     given = {"type": form, "move": target}.get(name, told) or value
     why = reason.strip()[:LONGEST] or say(f"repairs.why.{name}", "vi")
-    asked = Asked(request, file_id, _who(request), why)
+    asked = Asked(request, file_id, signed_in(request), why)
     return _carried_out(asked, [page_id, given], lambda conn, own: act(conn, own, page_id, given))
 
 
@@ -60,7 +60,7 @@ def place(
     chosen = pages or [page_id]
     if not chosen[0] or not into or not SHORTEST <= len(why) <= LONGEST:
         return problem(request, 422, "files.incomplete")
-    asked = Asked(request, file_id, _who(request), why)
+    asked = Asked(request, file_id, signed_in(request), why)
     answer = _carried_out(asked, chosen, lambda conn, own: to_file(conn, own, chosen, into))
     return RedirectResponse("/files", 303) if answer.status_code == 303 else answer
 
@@ -71,8 +71,10 @@ def ask(
     back: Text = "",
 ) -> Response:  # fmt: skip
     """Ask for a page to be scanned anew, or for its sheet. `fault`: why a rescan; `why`: why the paper."""
-    who = _who(request)
-    _refuse_closed(conn, who, page_id)
+    who, own = signed_in(request), files.document_of(conn, page_id)
+    if own is None:
+        raise RepairRefused("repairs.changed")
+    _refuse_closed(conn, who, own.document_id, own.document_type)
     if kind == PAPER:
         papers.ask_paper(conn, page_id, who.account_id, why)
     else:
@@ -89,27 +91,15 @@ def _carried_out(asked: Asked, about: Sequence[str], act: Callable[[Connection, 
     """
     with asked.request.app.state.engine.begin() as conn:
         held = in_hand(conn, asked.file_id, about[0], asked.who.account_id, asked.reason)
-        pages = files.pages_of(conn, asked.file_id)[1]
-        if closed_documents(asked.request, conn, [one for one in pages if {one.page_id, one.document_id} & {*about}]):
-            raise HTTPException(403, "glass.closed")
+        for own, kind, pages in zip(held.ids, held.types, held.shape, strict=True):
+            if {own, *pages} & {*about}:
+                _refuse_closed(conn, asked.who, own, kind)
         act(conn, held)
     steps.assemble(held.batch_id)
     return RedirectResponse(f"/files/{asked.file_id}?chosen={about[0]}", 303)
 
 
-def _refuse_closed(conn: Connection, who: Account, page_id: str) -> None:
-    """403 for a page of a restricted document that the account has not opened."""
-    own = files.document_of(conn, page_id)
-    if own is None:
-        raise RepairRefused("repairs.changed")
-    if restricted_by(own.document_type, said_in(conn, own.document_id)) and not opened(
-        conn, who.account_id, own.document_id
-    ):
+def _refuse_closed(conn: Connection, who: Account, document_id: str, document_type: str) -> None:
+    """403 for a restricted document that the account has not opened."""
+    if closed_to(conn, who.account_id, document_id, document_type):
         raise HTTPException(403, "glass.closed")
-
-
-def _who(request: Request) -> Account:
-    who = account_of(request)
-    if who is None:
-        raise HTTPException(401)
-    return who

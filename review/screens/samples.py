@@ -12,12 +12,12 @@ from review import samples
 from review.cards import Card
 from review.opened import Opened
 from review.policy import Right, Routes, may
-from review.rendering import Transaction, account_of, language_of, page
+from review.rendering import Transaction, language_of, page, signed_in
 from review.restricted import LONGEST, SHORTEST, locked, reason_of
 from review.revisions import MAX_TYPED, Decision, Refused
 from review.samples import Asker
 from review.screens.help import KEYS
-from review.screens.pages import crop_address, page_address, warm
+from review.screens.pages import crop_of, sheets, warm
 from review.screens.task import ENTER, INSIST, TOLD, decision_of, refused_card, title_of
 from review.second import Stage
 from review.texts import say
@@ -43,21 +43,16 @@ def go_on(request: Request, conn: Transaction) -> Response:
 @routes.get("/samples/{document_id}", right=Right.REVIEW)
 def show_document(request: Request, conn: Transaction, document_id: str) -> Response:
     """The document's samples on the screen of the real work; back to the start when nothing waits for her here."""
-    found, language = _opened(request, conn, document_id), language_of(request)
+    found = _opened(request, conn, document_id)
     if found is None:
         return RedirectResponse("/samples", 303)
     page_ids = found.validated.document.page_ids
     warm(request, conn, page_ids)
-    pages = [
-        {"page_id": one, "url": page_address(request, one),
-         "name": say("task.page_of", language, number=at, all=len(page_ids))}
-        for at, one in enumerate(page_ids, start=1)
-    ]  # fmt: skip
     return page(
         request, "samples_task.html", document_id=document_id, place=f"/samples/{document_id}", home="/samples",
-        lease=NO_LEASE, most=MAX_TYPED, file=found.label, form=title_of(found.form, language), cards=found.cards,
-        left=found.left, crops={card.key: _crop(request, card) for card in found.cards}, pages=pages, told=TOLD,
-        keys=KEYS,
+        lease=NO_LEASE, most=MAX_TYPED, file=found.label, form=title_of(found.form, language_of(request)),
+        cards=found.cards, left=found.left, crops={card.key: crop_of(request, card) for card in found.cards},
+        pages=sheets(request, page_ids), told=TOLD, keys=KEYS,
     )  # fmt: skip
 
 
@@ -110,9 +105,7 @@ def _overview(
 
 
 def _who(request: Request) -> Asker:
-    who = account_of(request)
-    if who is None:
-        raise HTTPException(401)
+    who = signed_in(request)
     return Asker(who.account_id, may(who.role, Right.RELEASE))
 
 
@@ -141,9 +134,5 @@ def _fragment(request: Request, document_id: str, card: Card) -> Response:
     """One card for the page that stands."""
     return page(
         request, "_field.html", 422 if card.error else 200, document_id=document_id, place=f"/samples/{document_id}",
-        lease=NO_LEASE, most=MAX_TYPED, card=card, crop=_crop(request, card),
+        lease=NO_LEASE, most=MAX_TYPED, card=card, crop=crop_of(request, card),
     )  # fmt: skip
-
-
-def _crop(request: Request, card: Card) -> str:
-    return crop_address(request, card.page_id, card.box) if card.box else ""

@@ -3,7 +3,7 @@
 What cannot be saved is told in a sentence beside its field, with what was typed still in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +23,12 @@ from review.hints import with_hints
 from review.opened import Opened, entered_as, opened
 from review.picklists import get_ready, search
 from review.policy import Right, Routes
-from review.rendering import Transaction, account_of, language_of, page, problem
+from review.rendering import Transaction, language_of, page, problem, signed_in
 from review.restricted import locked, restricted
 from review.revisions import MAX_TYPED, Decision, Refused
 from review.screens.help import KEYS
-from review.screens.pages import crop_address, page_address, warm
+from review.screens.pages import crop_of, sheets, warm
 from review.second import UNASKED, Stage, entries_of
-from review.sessions import Account
 from review.texts import say
 
 ENTER, INSIST = "enter", "insist"
@@ -47,7 +46,7 @@ routes = Routes()
 @routes.get("/task/{document_id}", right=Right.REVIEW)
 def show_task(request: Request, conn: Transaction, document_id: str) -> Response:
     """The document's cards and its pages; held by whoever opens it, if nobody else holds it."""
-    who, language = _who(request), language_of(request)
+    who, language = signed_in(request), language_of(request)
     found = _opened(request, conn, document_id)
     if locked(conn, who.account_id, found.validated):
         return page(request, "closed.html", 403, document_id=document_id, why=restricted(found.validated))
@@ -58,8 +57,9 @@ def show_task(request: Request, conn: Transaction, document_id: str) -> Response
     warm(request, conn, [*page_ids, *_next_pages(conn, who.account_id)])
     answer = page(
         request, "task.html", document_id=document_id, lease=lease.token, most=MAX_TYPED, file=found.label,
-        form=title_of(found.form, language), cards=found.cards, left=found.left, crops=_crops(request, found.cards),
-        pages=[_sheet(request, page_ids, page_id) for page_id in page_ids], told=TOLD, keys=KEYS,
+        form=title_of(found.form, language), cards=found.cards, left=found.left,
+        crops={card.key: crop_of(request, card) for card in found.cards},
+        pages=sheets(request, page_ids), told=TOLD, keys=KEYS,
     )  # fmt: skip
     answer.background = BackgroundTask(get_ready, icd10_of(request))
     return answer
@@ -78,7 +78,7 @@ def decide_field(
     """Settle one field and give its card; 422 with the card and a sentence where nothing was saved."""
     language = language_of(request)
     card = _card(request, conn, document_id, field)
-    if not queue.renew(conn, document_id, _who(request).account_id, token):
+    if not queue.renewable(conn, document_id, signed_in(request).account_id, token):
         return problem(request, 409, "task.error.lost")
     if card.outcome == UNASKED:
         return _fragment(request, document_id, token, card)
@@ -88,7 +88,7 @@ def decide_field(
     try:
         with conn.begin_nested():
             decide(
-                conn, _task_id(conn, document_id, field), _who(request).account_id, wanted,
+                conn, _task_id(conn, document_id, field), signed_in(request).account_id, wanted,
                 value if wanted is Decision.CORRECT else "", token=token, insist=decision == INSIST,
             )  # fmt: skip
     except LostLease:
@@ -106,7 +106,7 @@ def undo_field(request: Request, conn: Transaction, document_id: str, token: Num
 
     409 without the card for whoever neither holds the document nor gets it by what she takes back.
     """
-    card, account_id = _card(request, conn, document_id, field), _who(request).account_id
+    card, account_id = _card(request, conn, document_id, field), signed_in(request).account_id
     try:
         with conn.begin_nested():
             if card.state is State.DONE:
@@ -126,7 +126,7 @@ def undo_field(request: Request, conn: Transaction, document_id: str, token: Num
 def renew(request: Request, conn: Transaction, document_id: str, token: Number) -> Response:
     """Keep the document for another ten minutes."""
     _refuse_closed(request, conn, _opened(request, conn, document_id).validated)
-    if queue.renew(conn, document_id, _who(request).account_id, token):
+    if queue.renew(conn, document_id, signed_in(request).account_id, token):
         return Response(status_code=204)
     return problem(request, 409, "task.error.lost")
 
@@ -134,7 +134,7 @@ def renew(request: Request, conn: Transaction, document_id: str, token: Number) 
 @routes.post("/task/{document_id}/give-back", right=Right.REVIEW)
 def give_back(request: Request, conn: Transaction, document_id: str) -> Response:
     """Let the next officer have the document."""
-    queue.give_back(conn, document_id, _who(request).account_id)
+    queue.give_back(conn, document_id, signed_in(request).account_id)
     return RedirectResponse("/queue", status_code=303)
 
 
@@ -154,16 +154,9 @@ def icd10_of(request: Request) -> Path:
     return home / "codes" / "icd10.csv"
 
 
-def _who(request: Request) -> Account:
-    who = account_of(request)
-    if who is None:
-        raise HTTPException(401)
-    return who
-
-
 def _opened(request: Request, conn: Connection, document_id: str, field: str = "") -> Opened:
     """The document as this officer meets it; 404 when there is no such document."""
-    found = opened(conn, document_id, _who(request).account_id, language_of(request), field)
+    found = opened(conn, document_id, signed_in(request).account_id, language_of(request), field)
     if found is None:
         raise HTTPException(404)
     return found._replace(cards=with_hints(found.cards, found.validated, icd10_of(request), language_of(request)))
@@ -213,7 +206,7 @@ def _only(found: Opened) -> Card:
 
 def _refuse_closed(request: Request, conn: Connection, validated: ValidatedDocument) -> None:
     """403 for a restricted document that the account has not opened with a reason."""
-    if locked(conn, _who(request).account_id, validated):
+    if locked(conn, signed_in(request).account_id, validated):
         raise HTTPException(403, "glass.closed")
 
 
@@ -231,19 +224,7 @@ def refused_card(card: Card, typed: str, sentence: str, *, insist: bool = False)
 def _fragment(request: Request, document_id: str, token: int, card: Card) -> Response:
     """One card for the page that stands."""
     shown: Mapping[str, Any] = {"document_id": document_id, "lease": token, "most": MAX_TYPED, "card": card}
-    crop = _crops(request, (card,))[card.key]
-    return page(request, "_field.html", 422 if card.error else 200, crop=crop, **shown)
-
-
-def _crops(request: Request, cards: tuple[Card, ...]) -> dict[str, str]:
-    """The address of each card's crop, '' where there is none."""
-    return {card.key: crop_address(request, card.page_id, card.box) if card.box else "" for card in cards}
-
-
-def _sheet(request: Request, page_ids: Sequence[str], page_id: str) -> dict[str, str]:
-    """A page for the viewer: where it is and what it is called."""
-    name = say("task.page_of", language_of(request), number=page_ids.index(page_id) + 1, all=len(page_ids))
-    return {"page_id": page_id, "url": page_address(request, page_id), "name": name}
+    return page(request, "_field.html", 422 if card.error else 200, crop=crop_of(request, card), **shown)
 
 
 def title_of(form: DocumentType, language: str) -> str:

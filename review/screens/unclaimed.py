@@ -11,7 +11,7 @@ from records.documents import ValidatedDocument
 from records.errors import LostLease
 from review.cards import key_of
 from review.policy import Right, Routes
-from review.rendering import Transaction, account_of, language_of, page, problem
+from review.rendering import Transaction, language_of, page, problem, signed_in
 from review.restricted import locked
 from review.revisions import MAX_TYPED, Refused
 from review.screens.pages import crop_address
@@ -35,7 +35,7 @@ def add(
     field: Text = "", value: Text = "", insist: Text = "",
 ) -> Response:  # fmt: skip
     """Add a value; the key of its card, or the form again (422) with a sentence where nothing was saved."""
-    who = _who(request)
+    who = signed_in(request)
     _own(conn, who, document_id)
     try:
         with conn.begin_nested():
@@ -54,7 +54,7 @@ def _shown(
     request: Request, conn: Connection, document_id: str, status: int = 200, *, line: str = "", field: str = "",
     value: str = "", error: str = "", insist: bool = False,
 ) -> Response:  # fmt: skip
-    who = _who(request)
+    who = signed_in(request)
     own = _own(conn, who, document_id)
     form, asked = document_types()[own.document.document_type], asked_of(conn, document_id, who.account_id)
     hidden = {field for field, how in asked.items() if how.hidden}
@@ -81,10 +81,3 @@ def _own(conn: Connection, who: Account, document_id: str) -> ValidatedDocument:
     if locked(conn, who.account_id, own):
         raise HTTPException(403, "glass.closed")
     return own
-
-
-def _who(request: Request) -> Account:
-    who = account_of(request)
-    if who is None:
-        raise HTTPException(401)
-    return who
