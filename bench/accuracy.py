@@ -15,7 +15,7 @@ from rich.table import Table
 from bench.corpus import corpus
 from bench.judged import Truthful, alone, together
 from records.base import Frozen
-from records.document_types import ColumnSpec, document_types
+from records.document_types import document_types
 from records.documents import Verdict
 from validation.contract import contract_of, synthetic
 from validation.diagnostics import Scored, auroc, calibration_error, error_interval
@@ -93,8 +93,7 @@ def _accepted(value: Truthful) -> bool:
 
 
 def _critical(value: Truthful) -> bool:
-    spec = document_types()[value.form].spec(value.judged.value.field)
-    return spec is not None and not isinstance(spec, ColumnSpec) and spec.critical
+    return document_types()[value.form].is_critical(value.judged.value.field)
 
 
 def _through(values: Iterable[Truthful]) -> int:

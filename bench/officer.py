@@ -3,8 +3,6 @@
 A model, not a measurement: it compares designs on the same tasks, and a pilot's measured seconds replace it.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, text
 
+from bench.home import home_of_its_own
 from bench.pages import BenchPage
 from bench.person import KEY, THINK, Item, field_seconds, question_seconds, second_seconds, tile_seconds
-from pipeline import database
 from pipeline.migrate import migrate_folder, wanted_batch
 from pipeline.settings import settings
 from records.base import Frozen
@@ -116,16 +114,10 @@ DESIGNS = (
 
 def measure_officer(folder: Path, pages: Sequence[BenchPage], console: Console) -> list[Cost]:
     """Migrate the folder in a home of its own, then say what each design costs on it."""
-    with tempfile.TemporaryDirectory(prefix="sohoa-bench-") as home:
-        os.environ["SOHOA_HOME"] = home
-        settings.cache_clear()
-        try:
-            database.migrate(settings())
-            migrate_folder(wanted_batch(folder, BATCH), settings().workers, console)
-            with database.engine(settings()).connect() as conn:
-                asked = asked_of(conn, folder, pages)
-        finally:
-            database.stop(settings())
+    with home_of_its_own() as engine:
+        migrate_folder(wanted_batch(folder, BATCH), settings().workers, console)
+        with engine.connect() as conn:
+            asked = asked_of(conn, folder, pages)
     return [cost_of(design, asked) for design in DESIGNS]
 
 

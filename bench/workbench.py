@@ -6,17 +6,15 @@ page, saves one value every four seconds, reads the decisions back at the end. T
 """
 
 import math
-import os
 import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from html import unescape
 from itertools import cycle
 from pathlib import Path
@@ -29,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
+from bench.home import home_of_its_own
 from bench.pages import BenchPage, folder_pages, readable, sample_pages, spread
 from bench.readers import PageJob as ReadJob
 from bench.readers import read_page
@@ -94,17 +93,11 @@ def main(
     """Load the workbench and print median and p99 of its answers."""
     found = readable(folder_pages(pages, None) if pages else sample_pages())
     rounds = math.ceil(seconds / (SAVE_SECONDS * DOUBTS))
-    with tempfile.TemporaryDirectory(prefix="sohoa-bench-") as home:
-        os.environ["SOHOA_HOME"] = home
-        settings.cache_clear()
-        try:
-            database.migrate(settings())
-            take_in(database.engine(settings()), found, officers * (rounds + 1))
-            with server() as url, reading(found) if busy else _nothing():
-                timed = load(url, officers, rounds)
-            decided = _decisions(database.engine(settings()))
-        finally:
-            database.stop(settings())
+    with home_of_its_own() as engine:
+        take_in(engine, found, officers * (rounds + 1))
+        with server() as url, reading(found) if busy else nullcontext():
+            timed = load(url, officers, rounds)
+        decided = _decisions(engine)
     saved = sum(one.what == "save" and one.status == 200 for one in timed)
     Console().print(answers_table(timed, f"{officers} officers, {seconds} s"))
     Console().print(NOTE.format(decided=decided, saved=saved), style="dim", highlight=False)
@@ -227,11 +220,6 @@ def reading(pages: Sequence[BenchPage]) -> Iterator[None]:
     finally:
         done.set()
         reader.join()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def load(url: str, officers: int, rounds: int) -> list[Timed]:

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from records.base import Frozen
-from records.document_types import ColumnSpec, document_types
+from records.document_types import document_types
 from records.errors import SohoaError
 from validation.contract import (
     CRITICAL,
@@ -73,12 +73,11 @@ def asked(text: str) -> Asked:
 
 def kind_of(field: str) -> tuple[str, bool]:
     """A field's kind, and whether it is critical on any form; SohoaError where no form has it."""
-    head, _, tail = field.partition(".")
-    specs = [form.spec(field) or form.spec(f"{head}[0].{tail}") for form in document_types().values()]
-    there = [spec for spec in specs if spec is not None]
+    forms = document_types().values()
+    there = [spec for form in forms if (spec := form.field(field) or form.column(field))]
     if not there:
         raise SohoaError(f"No form has a field '{field}'; docs/document-types.md lists them.")
-    return there[0].kind, any(not isinstance(spec, ColumnSpec) and spec.critical for spec in there)
+    return there[0].kind, any(form.is_critical(field) for form in forms)
 
 
 def costs(measured: Measured) -> list[Cost]:

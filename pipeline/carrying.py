@@ -8,17 +8,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Update, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, Update, delete, null, select, update
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from pipeline.documents import WAITING, task_id_of, with_decided
+from pipeline.documents import DECIDED, SETTLED, WAITING, task_id_of, with_decided
 from pipeline.table_rows import field_now
 from pipeline.tables import document, page, review_decision, review_task
 from records.document_types import document_types
 from records.documents import JudgedValue, ValidatedDocument
 from records.states import PageState
 
-DECIDED, FIRST = "decided", "first"
+FIRST = "first"
 ASIDE = [state.value for state in (PageState.BLANK, PageState.SEPARATOR, PageState.DUPLICATE, PageState.SUPERSEDED)]
 Carried = Mapping[str, Mapping[str, JudgedValue]]  # document id -> field -> value
 
@@ -47,7 +48,7 @@ def carry_decisions(conn: Connection, batch_id: str, documents: Sequence[Validat
     order = {page_id: n for v in documents for n, page_id in enumerate(v.document.page_ids)}
     here = {v.document.document_id for v in documents}
     found: dict[str, dict[str, JudgedValue]] = {}
-    for decided in sorted(_decided_elsewhere(conn, batch_id, here), key=lambda one: order.get(one.page_id, 0)):
+    for decided in sorted(_decided_elsewhere(conn, batch_id, here, holder), key=lambda one: order.get(one.page_id, 0)):
         own = holder.get(decided.page_id)
         if decided.value is None or not own:
             continue
@@ -110,7 +111,7 @@ def _rename(conn: Connection, document_id: str, called: Mapping[str, str]) -> No
         select(review_task.c.field, review_decision.c.decision_id).join(review_task).where(own)
     ):
         entered[field].append(decision_id)
-    conn.execute(update(review_task).where(own).values(state="settled"))
+    conn.execute(update(review_task).where(own).values(state=SETTLED))
     for old, task in tasks.items():
         if new := called[old]:
             _enter(conn, task, document_id, new, entered[old])
@@ -141,18 +142,18 @@ def _close_unfit(conn: Connection, batch_id: str) -> None:
 
 
 def _settle(batch_id: str) -> Update:
-    return update(review_task).where(review_task.c.batch_id == batch_id).values(state="settled")
+    return update(review_task).where(review_task.c.batch_id == batch_id).values(state=SETTLED)
 
 
-def _decided_elsewhere(conn: Connection, batch_id: str, here: Iterable[str]) -> list[_Decided]:
-    """Tasks of the batch's other documents on which a person has worked."""
+def _decided_elsewhere(conn: Connection, batch_id: str, here: Iterable[str], page_ids: Iterable[str]) -> list[_Decided]:
+    """Tasks on which a person has worked, of the batch's other documents that had any of these pages."""
     entered = review_task.c.state.in_(WAITING) & (review_task.c.stage != FIRST)
     query = (
         select(review_task, document.c.validated)
         .join(document, document.c.document_id == review_task.c.document_id)
         .where(
             review_task.c.batch_id == batch_id, (review_task.c.state == DECIDED) | entered,
-            review_task.c.document_id.not_in(here),
+            review_task.c.document_id.not_in(here), document.c.page_ids.has_any(array(page_ids, type_=Text)),
         )
         .order_by(review_task.c.task_id)
     )  # fmt: skip

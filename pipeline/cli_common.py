@@ -1,5 +1,6 @@
 """The command line, pipeline.cli_common: what its modules share: printing, the database made ready, options."""
 
+import getpass
 import json
 from datetime import date
 from typing import Annotated, Any
@@ -44,3 +45,8 @@ def facility_code(given: str) -> str:
     from pipeline.settings import settings
 
     return given or settings().facility
+
+
+def who() -> str:
+    """For the audit trail: the user of this machine who gave the command."""
+    return f"machine:{getpass.getuser()}"

@@ -1,6 +1,5 @@
 """Beside stage 8, pipeline.cli_pilot: `sohoa pilot` and `sohoa sample`, how right the machine is on this paper."""
 
-import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_common import Facility, Json, facility_code, out, print_rows, ready_engine
+from pipeline.cli_common import Facility, Json, facility_code, out, print_rows, ready_engine, who
 from records.errors import SohoaError
 
 pilot_app = typer.Typer(help="Files keyed twice, by which a hospital gets its own contract.", no_args_is_help=True)
@@ -21,7 +20,7 @@ def pilot_start(batch: Annotated[str, typer.Option(help="A batch that is read an
     from pipeline import pilot
 
     with ready_engine().begin() as conn:
-        waiting = pilot.start(conn, batch, _who())
+        waiting = pilot.start(conn, batch, who())
     out.print(f"{waiting} values of batch {batch} wait to be keyed by two persons.", highlight=False, markup=False)
 
 
@@ -53,7 +52,7 @@ def pilot_adopt(facility: Facility = "") -> None:
 
     code = facility_code(facility)
     with ready_engine().begin() as conn:
-        made = pilot.adopt(conn, code, _who())
+        made = pilot.adopt(conn, code, who())
     for row in made.thresholds:
         told = f"from {row.threshold:.4f}" if row.threshold < NEVER else row.objection.replace("_", " ")
         out.print(f"{row.family} at {100 * row.target:g} %: {told}", highlight=False, markup=False)
@@ -71,7 +70,7 @@ def sample_share(
     from pipeline import sampling
 
     with ready_engine().begin() as conn:
-        sampling.set_share(conn, facility_code(facility), percent / 100, form, field, _who())
+        sampling.set_share(conn, facility_code(facility), percent / 100, form, field, who())
     out.print(f"{percent:g} % of what passes is sampled from now on.", highlight=False, markup=False)
 
 
@@ -98,8 +97,3 @@ def sample_accuracy(
         told = (samples.get(group) or sampling.estimate(group, [])).model_dump()
         rows.append(told | {f"review_{k}": v for k, v in corrected.get(group, none)._asdict().items()})
     print_rows(rows, as_json)
-
-
-def _who() -> str:
-    """For the audit trail: the user of this machine who gave the command."""
-    return f"machine:{getpass.getuser()}"

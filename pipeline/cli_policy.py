@@ -1,11 +1,11 @@
 """Beside stage 8, pipeline.cli_policy: `sohoa policy ...`, which fields a person is asked, and which two are."""
 
-import getpass
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
-from pipeline.cli_common import Json, out, print_rows, ready_engine
+from pipeline.cli_common import Json, out, print_rows, ready_engine, who
 from records.errors import SohoaError
 
 app = typer.Typer(help="Which fields are asked of a person, and which of two.", no_args_is_help=True)
@@ -32,9 +32,10 @@ def policy_set(
     except ValueError as error:
         raise SohoaError(f"'{ask}' is no way to ask; use ask, cheap or never.") from error
     row = field_policy.FieldPolicy(target_id=target, document_type=form, field=field, ask=wanted, second=second)
-    with ready_engine().begin() as conn:
-        field_policy.put(conn, row, _who())
-    _follow(target, form)
+    engine = ready_engine()
+    with engine.begin() as conn:
+        field_policy.put(conn, row, who())
+    _follow(engine, target, form)
 
 
 @app.command("list")
@@ -53,17 +54,18 @@ def policy_remove(target: Target = "", form: Form = "", field: Field = "") -> No
     """Take a policy out; documents that wait follow what counts now."""
     from pipeline import field_policy
 
-    with ready_engine().begin() as conn:
-        field_policy.remove(conn, target, form, field, _who())
-    _follow(target, form)
+    engine = ready_engine()
+    with engine.begin() as conn:
+        field_policy.remove(conn, target, form, field, who())
+    _follow(engine, target, form)
 
 
-def _follow(target: str, form: str) -> None:
+def _follow(engine: Engine, target: str, form: str) -> None:
     """Batch by batch, each in its own transaction."""
     from pipeline import policy_change
     from review.decisions import settle_kept
 
-    engine, change, settled = ready_engine(), policy_change.Change(), 0
+    change, settled = policy_change.Change(), 0
     with engine.connect() as conn:
         batches = policy_change.batches_of(conn, target)
     for batch_id in batches:
@@ -72,8 +74,3 @@ def _follow(target: str, form: str) -> None:
             settled += settle_kept(conn, batch_id)
     told = f"{change.opened} tasks opened, {change.closed} closed, {settled} settled by the one entry they had;"
     out.print(f"{told} {change.sent} documents go on to be loaded.", highlight=False, markup=False, soft_wrap=True)
-
-
-def _who() -> str:
-    """For the audit trail: the user of this machine who gave the command."""
-    return f"machine:{getpass.getuser()}"

@@ -1,12 +1,11 @@
 """Beside every stage, pipeline.cli_users: `sohoa user ...`, who may sign in to the review workbench, and as what."""
 
-import getpass
 import sys
 from typing import Annotated
 
 import typer
 
-from pipeline.cli_common import Json, day, out, print_rows, ready_engine
+from pipeline.cli_common import Json, day, out, print_rows, ready_engine, who
 
 user_app = typer.Typer(help="Accounts and roles of the review workbench.", no_args_is_help=True)
 User = Annotated[str, typer.Argument(help="User name: a-z, 0-9, dot, dash and underscore.")]
@@ -29,7 +28,7 @@ def user_add(
     ends_on = day(until) if until else None
     password = None if subject and not password_stdin else _password(password_stdin)
     with ready_engine().begin() as conn:
-        accounts.add(conn, _who(), user, name, role, password, ends_on, subject=subject or None, temporary=True)
+        accounts.add(conn, who(), user, name, role, password, ends_on, subject=subject or None, temporary=True)
     out.print(f"User {user} may sign in as {role}.", highlight=False, markup=False)
 
 
@@ -39,7 +38,7 @@ def user_link(user: User, subject: Annotated[str, typer.Argument(help=SUBJECT)])
     from review import accounts
 
     with ready_engine().begin() as conn:
-        accounts.link(conn, _who(), user, subject)
+        accounts.link(conn, who(), user, subject)
     out.print(f"User {user} may sign in at the hospital's directory.", highlight=False, markup=False)
 
 
@@ -49,7 +48,7 @@ def user_disable(user: User) -> None:
     from review import accounts
 
     with ready_engine().begin() as conn:
-        accounts.disable(conn, _who(), user)
+        accounts.disable(conn, who(), user)
     out.print(f"User {user} may not sign in any more.", highlight=False, markup=False)
 
 
@@ -60,7 +59,7 @@ def user_password(user: User, password_stdin: FromInput = False) -> None:
 
     password = _password(password_stdin)
     with ready_engine().begin() as conn:
-        accounts.set_password(conn, _who(), user, password)
+        accounts.set_password(conn, who(), user, password)
     out.print(f"User {user} has a new password.", highlight=False, markup=False)
 
 
@@ -79,8 +78,3 @@ def _password(from_input: bool) -> str:
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _who() -> str:
-    """For the audit trail: the user of this machine who gave the command."""
-    return f"machine:{getpass.getuser()}"

@@ -140,12 +140,10 @@ def _facts(name: str) -> dict[str, Any]:
 
 def _forms(fields: Collection[str]) -> str:
     """Of what these fields hold by their YAML: a field that is gone is a change, a new one was simply not measured."""
-    told = []
+    told, types = [], document_types()
     for name in sorted(fields):
         form, _, field = name.partition(":")
-        head, dot, tail = field.partition(".")
-        types = document_types()
-        spec = types[form].spec(field) or types[form].spec(f"{head}[0]{dot}{tail}") if form in types else None
+        spec = types[form].field(field) or types[form].column(field) if form in types else None
         told.append(f"{name} {spec.kind} {spec.lexicon}" if spec else f"{name} gone")
     return _short("\n".join(told))
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline import audit
@@ -80,8 +80,10 @@ class Policy(Frozen):
 
 def policy_for(conn: Connection, batch_id: str) -> Policy:
     """The policy of a batch: its target's rows and those of every target; in a pilot two persons key every field."""
-    target_id = conn.scalar(select(batch.c.target_id).where(batch.c.batch_id == batch_id)) or ""
-    if in_pilot(conn, batch_id):
+    own = select(batch.c.target_id, _pilots(batch_id).exists()).where(batch.c.batch_id == batch_id)
+    target, piloted = conn.execute(own).one_or_none() or (None, False)
+    target_id = target or ""
+    if piloted:
         return Policy(target_id=target_id, rows=(FieldPolicy(second=True),), blind=True)
     rows = conn.execute(select(field_policy).where(field_policy.c.target_id.in_({"", target_id}))).mappings()
     return Policy(target_id=target_id, rows=tuple(FieldPolicy.model_validate(dict(row)) for row in rows))
@@ -89,8 +91,11 @@ def policy_for(conn: Connection, batch_id: str) -> Policy:
 
 def in_pilot(conn: Connection, batch_id: str) -> bool:
     """Whether the batch is one of a pilot that goes on (pipeline.pilot)."""
-    own = (pilot.c.batch_id == batch_id) & pilot.c.ended_at.is_(None)
-    return conn.scalar(select(pilot.c.batch_id).where(own)) is not None
+    return conn.scalar(_pilots(batch_id)) is not None
+
+
+def _pilots(batch_id: str) -> Select[tuple[str]]:
+    return select(pilot.c.batch_id).where(pilot.c.batch_id == batch_id, pilot.c.ended_at.is_(None))
 
 
 def listed(conn: Connection) -> list[FieldPolicy]:

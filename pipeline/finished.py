@@ -45,6 +45,12 @@ def pages_in(conn: Connection, document_id: str, state: PageState) -> list[str]:
     return list(conn.scalars(select(page.c.page_id).where(own).order_by(page.c.page_id)))
 
 
+def back_into_review(conn: Connection, document_id: str) -> None:
+    """Pages of the document that are done with wait for a person again."""
+    for page_id in pages_in(conn, document_id, PageState.LOADED):
+        ledger.move(conn, page_id, PageState.LOADED, PageState.IN_REVIEW)
+
+
 def was_sent(conn: Connection, document_id: str, revision: int) -> bool:
     """Whether the outbox has told that this revision waits to be loaded."""
     own = (outbox.c.payload["document_id"].astext == document_id) & (outbox.c.topic == TOPIC)

@@ -10,16 +10,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
-from pipeline import audit, contracts, facts, ledger
+from pipeline import audit, contracts, facts
 from pipeline.documents import DECIDED, ELSEWHERE, OPEN, WAITING, store_document
 from pipeline.field_policy import in_pilot
-from pipeline.finished import pages_in
+from pipeline.finished import back_into_review
 from pipeline.repeats import with_values
 from pipeline.tables import batch, document, page, pilot, review_decision, review_task
 from records.document_types import document_types
 from records.documents import JudgedValue, ValidatedDocument, Verdict
 from records.errors import SohoaError
-from records.states import PageState
 from review.second import Stage, standing
 from validation.contract import Basis, Contract, Evidence, Measured, evidence_of, plain_field
 from validation.diagnostics import Scored
@@ -85,8 +84,7 @@ def _ask_all(conn: Connection, batch_id: str, document_id: str) -> None:
     store_document(conn, batch_id, with_values(validated, values, validated.issues))
     tasks = (review_task.c.document_id == document_id) & (review_task.c.state == ELSEWHERE)
     conn.execute(update(review_task).where(tasks).values(state=OPEN))
-    for page_id in pages_in(conn, document_id, PageState.LOADED):
-        ledger.move(conn, page_id, PageState.LOADED, PageState.IN_REVIEW)
+    back_into_review(conn, document_id)
 
 
 def _asked(judged: JudgedValue) -> JudgedValue:

@@ -2,15 +2,14 @@
 
 from sqlalchemy import Connection, Select, select
 
-from pipeline import facts, ledger
+from pipeline import facts
 from pipeline.documents import WAITING, asked_fields, store_document
-from pipeline.finished import open_left, pages_in, ready_to_load
+from pipeline.emr import IN_DOCUMENT
+from pipeline.finished import back_into_review, open_left, pages_in, ready_to_load
 from pipeline.tables import batch, document, page, review_task
 from records.base import Frozen
 from records.documents import ValidatedDocument, Verdict
 from records.states import PageState
-
-HERE = tuple(state.value for state in (PageState.ASSEMBLED, PageState.IN_REVIEW, PageState.LOADED))
 
 
 class Change(Frozen):
@@ -55,7 +54,7 @@ def ask_anew(conn: Connection, batch_id: str, document_type: str = "") -> Change
 
 def _documents(batch_id: str, document_type: str) -> Select[str]:
     """The batch's documents with pages that are assembled, in review or loaded."""
-    there = select(page.c.page_id).where(page.c.document_id == document.c.document_id, page.c.state.in_(HERE))
+    there = select(page.c.page_id).where(page.c.document_id == document.c.document_id, page.c.state.in_(IN_DOCUMENT))
     query = select(document.c.document_id).where(document.c.batch_id == batch_id, there.exists())
     if document_type:
         query = query.where(document.c.document_type == document_type)
@@ -74,6 +73,5 @@ def _move(conn: Connection, batch_id: str, stored: ValidatedDocument) -> bool:
         waits = bool(pages_in(conn, own, PageState.IN_REVIEW))
         ready_to_load(conn, batch_id, own, stored.revision)
         return waits
-    for page_id in pages_in(conn, own, PageState.LOADED):
-        ledger.move(conn, page_id, PageState.LOADED, PageState.IN_REVIEW)
+    back_into_review(conn, own)
     return False

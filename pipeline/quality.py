@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, Table, and_, func, select
 
 from pipeline.batch_measures import measures_of
 from pipeline.contracts import stored
+from pipeline.emr import HELD
 from pipeline.registry import WITHDRAWN
 from pipeline.settings import settings
 from pipeline.tables import batch, document, field_value, file, page, registry_patient, registry_stay
@@ -21,7 +22,6 @@ from validation.batch_suite import Answer, BatchSuite, Question, answers, batch_
 from validation.breaches import Breach
 from validation.suites import FailedExpectation
 
-HELD = "held"
 IN_THE_BOX = 0.8  # share of the files that the registry knows which must be of one box, for the batch to be of it
 KNOWN = 10  # stays with a day that a box needs, for its years to be known
 

@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from pipeline.emr import HELD
 from pipeline.field_policy import ROW
 from pipeline.tables import batch, document, drawn, file, page, page_text, sample, sample_share, sample_stratum, scan
 from records.base import Frozen
-from records.document_types import ColumnSpec, document_types
+from records.document_types import document_types
 from records.documents import JudgedValue, ValidatedDocument, Verdict
 from records.errors import SohoaError
 from records.pages import PageImage
@@ -79,20 +80,23 @@ def draw(conn: Connection, batch_id: str, chance: random.Random) -> int:
         return 0
     facility_id = str(rows[0]["facility_id"])
     contract, shares = contract_in_force(conn, facility_id), _shares(conn, facility_id)
-    strata = _strata(conn, batch_id)
+    before = _strata(conn, batch_id)
+    strata = dict(before)
     chosen: list[dict[str, Any]] = []
     for row in rows:
         validated = ValidatedDocument.model_validate(row["validated"])
+        scanner = scanner_of(row["media_type"], PageImage.model_validate(row["image"]))
         passing = [v for v in validated.values if v.verdict is Verdict.ACCEPT and v.rule in BY_MACHINE]
         for judged in (v for v in passing if v.value.value):
-            one = _row(row, judged, contract)
+            one = _row(row, scanner, judged, contract)
             share = _share_of(shares, one["document_type"], one["field"])
             stratum = (one["document_type"], ROW.sub("[]", one["field"]), one["scanner"])
             seen, passed = strata.get(stratum, (0, chance.random()))
             strata[stratum] = seen + 1, passed + share
             if math.floor(passed + share) > math.floor(passed):
                 chosen.append(one | {"probability": share})
-    _keep(conn, batch_id, [str(row["document_id"]) for row in rows], strata, chosen)
+    touched = {stratum: now for stratum, now in strata.items() if now != before.get(stratum)}
+    _keep(conn, batch_id, [str(row["document_id"]) for row in rows], touched, chosen)
     return len(chosen)
 
 
@@ -115,15 +119,13 @@ def _new_documents(batch_id: str) -> Any:
     )  # fmt: skip
 
 
-def _row(row: RowMapping, judged: JudgedValue, contract: Contract) -> dict[str, Any]:
+def _row(row: RowMapping, scanner: str, judged: JudgedValue, contract: Contract) -> dict[str, Any]:
     value = judged.value
-    spec = document_types()[row["document_type"]].spec(value.field)
-    critical = spec is not None and not isinstance(spec, ColumnSpec) and spec.critical
+    critical = document_types()[row["document_type"]].is_critical(value.field)
     return {
         "facility_id": row["facility_id"], "batch_id": row["batch_id"], "document_id": row["document_id"],
         "field": value.field, "document_type": row["document_type"], "edition": row["edition"],
-        "scanner": scanner_of(row["media_type"], PageImage.model_validate(row["image"])),
-        "software": software_of(value.reading.engine), "engine": value.reading.engine,
+        "scanner": scanner, "software": software_of(value.reading.engine), "engine": value.reading.engine,
         "kind": value.kind, "family": FAMILY_OF.get(value.kind, ""), "rule": judged.rule, "value": value.value,
         "confidence": judged.confidence, "target": contract.target(value.field, critical),
     }  # fmt: skip
@@ -134,6 +136,7 @@ def scanner_of(media_type: str, image: PageImage) -> str:
     return f"{media_type.rpartition('/')[2]} {DPI_STEP * round(image.dpi / DPI_STEP)}"
 
 
+@cache
 def software_of(engine: str) -> str:
     """'sohoa 5' -> '0.1.0, sohoa 5': the running software and the reader, with their versions."""
     return f"{version('sohoa')}, {engine}"

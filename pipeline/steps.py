@@ -177,12 +177,12 @@ def check(batch_id: str) -> bool:
     from validation.gx import check_batch, frame_of
 
     with engine(settings(), "pipeline").connect() as conn:
-        rows = conn.scalars(select(document.c.validated).where(document.c.batch_id == batch_id)).all()
         waiting_pages = ledger.counts(conn, batch_id).get(batch_id, {}).get(PageState.ASSEMBLED.value, 0)
         held = conn.scalar(select(batch.c.state).where(batch.c.batch_id == batch_id)) == "held"
     if not waiting_pages and not held:
         return True  # nothing to load, nothing to ask
     with engine(settings(), "pipeline").connect() as conn:
+        rows = conn.scalars(select(document.c.validated).where(document.c.batch_id == batch_id)).all()
         questions = quality.questions_of(conn, batch_id)
     frame = frame_of(ValidatedDocument.model_validate(row) for row in rows)
     report = check_batch(frame, document_types(), questions)

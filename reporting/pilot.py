@@ -13,7 +13,7 @@ from pipeline.accuracy import SECONDS
 from pipeline.pilot import Keyed, batches_of, keyed, measured, size, waiting_values
 from pipeline.tables import facility, registry_stay, review_decision, review_task
 from records.base import Frozen
-from records.document_types import ColumnSpec, document_types
+from records.document_types import document_types
 from records.errors import SohoaError
 from review.progress import pace
 from review.second import Stage
@@ -131,8 +131,8 @@ def _family(name: str, found: Measured, contract: Contract) -> Family:
 
 def _passes(one: Keyed, contract: Contract) -> bool:
     """Whether the value would pass without a person under this contract."""
-    value, spec = one.judged.value, document_types()[one.form].spec(one.judged.value.field)
-    critical = spec is not None and not isinstance(spec, ColumnSpec) and spec.critical
+    value = one.judged.value
+    critical = document_types()[one.form].is_critical(value.field)
     if one.judged.witness:
         return True
     if not one.fit or contract.objection(one.form, value.field, value.kind, value.reading.engine, critical):

@@ -141,7 +141,12 @@ def answers(suite: BatchSuite, facts: BatchFacts) -> Iterator[Answer]:
     """Each rule of the suite, once per thing that it is about, in the order of the YAML."""
     for name, rule in suite.rules.items():
         for field, told in SOURCES[name](facts, name):
-            yield _history(suite, name, field, told) if name in HISTORICAL else _asked(rule, name, field, told)
+            if isinstance(told, str):
+                yield NotAsked(rule, name, field, told)
+            elif len(told.column) < rule.least:
+                yield NotAsked(rule, name, field, "few")
+            else:
+                yield _history(suite, name, field, told) if name in HISTORICAL else _asked(rule, name, field, told)
 
 
 def behind(question: Question) -> list[tuple[str, str, str]]:
@@ -157,11 +162,7 @@ def behind(question: Question) -> list[tuple[str, str, str]]:
     return [("", question.asked.field, f"+{step}") for step in range(math.floor(beyond / STEP) + 1)]
 
 
-def _asked(rule: BatchRule, name: str, field: str, told: Told | str) -> Answer:
-    if isinstance(told, str):
-        return NotAsked(rule, name, field, told)
-    if len(told.column) < rule.least:
-        return NotAsked(rule, name, field, "few")
+def _asked(rule: BatchRule, name: str, field: str, told: Told) -> Answer:
     arguments = dict(told.arguments)
     broken = float(BREAKS[told.kind](told.column, arguments).mean())
     if told.kind is not Kind.UNIQUE:
@@ -171,13 +172,9 @@ def _asked(rule: BatchRule, name: str, field: str, told: Told | str) -> Answer:
     )
 
 
-def _history(suite: BatchSuite, name: str, field: str, told: Told | str) -> Answer:
+def _history(suite: BatchSuite, name: str, field: str, told: Told) -> Answer:
     """A figure against those of earlier batches: their mean, give or take what chance and their own spread explain."""
     rule = suite.rules[name]
-    if isinstance(told, str):
-        return NotAsked(rule, name, field, told)
-    if len(told.column) < rule.least:
-        return NotAsked(rule, name, field, "few")
     past = [column for column in told.past if len(column) >= rule.least]
     if len(past) < suite.history.batches:
         return NotAsked(rule, name, field, "no_history")
@@ -271,13 +268,13 @@ def _measured(facts: BatchFacts, name: str) -> Asked:
         yield field, Told(kind, now, past=past)
 
 
+HISTORICAL = ("women", "stay_days", "lab_rows", "form_share")
 SOURCES: dict[str, Callable[[BatchFacts, str], Asked]] = {
     **dict.fromkeys(STATES, _states), "review": _review, "file_lacks": _lacks, "box_window": _box_window,
     "common_window": _common_window, "one_owner": _owners, "unknown_stay": _stays, "unknown_patient": _patients,
     "unlisted_code": _codes, "unlisted_department": _departments,
-    **dict.fromkeys(("women", "stay_days", "lab_rows", "form_share"), _measured),
+    **dict.fromkeys(HISTORICAL, _measured),
 }  # fmt: skip
-HISTORICAL = frozenset({"women", "stay_days", "lab_rows", "form_share"})
 BREAKS: dict[Kind, Callable[["pd.Series[Any]", Mapping[str, Any]], "pd.Series[bool]"]] = {
     Kind.IN_SET: lambda told, how: ~told.isin(how["value_set"]),
     Kind.NOT_IN_SET: lambda told, how: told.isin(how["value_set"]),

@@ -70,7 +70,7 @@ def _lacking(own: pd.DataFrame, field: str, _: DocumentType) -> pd.DataFrame:
 
 
 def _kind(form: DocumentType, field: str) -> str:
-    spec = form.spec(field) or form.spec(field.replace(".", "[0].", 1))
+    spec = form.field(field) or form.column(field)
     return spec.kind if spec else ""
 
 

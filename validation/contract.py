@@ -122,9 +122,9 @@ def plain_field(field: str) -> str:
     return head + tail.partition("]")[2] if tail else field
 
 
-def fewest(target: float, level: float = LEVEL) -> int:
+def fewest(target: float) -> int:
     """How many errorless values show a target: 0.995 -> 598, 0.999 -> 2995."""
-    return ceil(log(1 - level) / log(target))
+    return ceil(log(1 - LEVEL) / log(target))
 
 
 def threshold_at(evidence: Evidence, target: float) -> Threshold:
@@ -166,7 +166,7 @@ def contract_of(measured: Measured, targets: Mapping[str, float] | None = None) 
     return Contract(basis=measured.basis, engine=measured.engine, thresholds=rows, targets=dict(targets or {}))
 
 
-def evidence_of(family: str, values: Sequence[tuple[str, Scored]], pages: int, strictest: float = OTHERS) -> Evidence:
+def evidence_of(family: str, values: Sequence[tuple[str, Scored]], pages: int) -> Evidence:
     """`values`: ('form:field', score) of what nothing but the threshold held back.
 
     A field whose own errors show that it misses the target even where it is stated surest contradicts the others: it
@@ -175,11 +175,11 @@ def evidence_of(family: str, values: Sequence[tuple[str, Scored]], pages: int, s
     own: dict[str, list[Scored]] = defaultdict(list)
     for field, score in values:
         own[field.partition(":")[2]].append(score)
-    excluded = tuple(sorted(field for field in own if len(own) > 1 and _contradicts(own[field], strictest)))
+    excluded = tuple(sorted(field for field in own if len(own) > 1 and _contradicts(own[field], OTHERS)))
     scores = [score for field, score in values if field.partition(":")[2] not in excluded]
     return Evidence(
         family=family, pages=pages, fields=dict(sorted(Counter(field for field, _ in values).items())),
-        excluded=excluded, diagnosis=diagnose(scores, fewest(strictest)), curve=risk_coverage(scores),
+        excluded=excluded, diagnosis=diagnose(scores, fewest(OTHERS)), curve=risk_coverage(scores),
     )  # fmt: skip
 
 

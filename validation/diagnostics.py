@@ -60,25 +60,25 @@ class Diagnosis(Frozen):
     soundness: Soundness
 
 
-def error_interval(wrong: int, count: int, level: float = LEVEL) -> tuple[float, float]:
-    """Clopper and Pearson's two-sided interval of an error share; 0 to 1 where nothing was counted."""
+def error_interval(wrong: int, count: int) -> tuple[float, float]:
+    """Clopper and Pearson's two-sided 95 % interval of an error share; 0 to 1 where nothing was counted."""
     from scipy.special import betaincinv
 
     if not count:
         return 0.0, 1.0
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     low = float(betaincinv(wrong, count - wrong + 1, tail)) if wrong else 0.0
     high = float(betaincinv(wrong + 1, count - wrong, 1 - tail)) if wrong < count else 1.0
     return low, high
 
 
-def surely_right(wrong: int, count: int, level: float = LEVEL) -> float:
-    """The one-sided lower bound of the share that is right: (0, 598) -> just above 0.995."""
+def surely_right(wrong: int, count: int) -> float:
+    """The one-sided lower 95 % bound of the share that is right: (0, 598) -> just above 0.995."""
     from scipy.special import betaincinv
 
     if wrong >= count:
         return 0.0
-    return 1 - float(betaincinv(wrong + 1, count - wrong, level))
+    return 1 - float(betaincinv(wrong + 1, count - wrong, LEVEL))
 
 
 def diagnose(values: Sequence[Scored], fewest: int) -> Diagnosis:
@@ -128,7 +128,7 @@ def auroc(values: Sequence[Scored]) -> float | None:
     return float((ranks[right].sum() - good * (good + 1) / 2) / (good * bad))
 
 
-def risk_coverage(values: Sequence[Scored], points: int = POINTS) -> tuple[Point, ...]:
+def risk_coverage(values: Sequence[Scored]) -> tuple[Point, ...]:
     """Accepted and wrong at falling thresholds, at about even steps of coverage, the last with all values."""
     ranked = sorted(values, key=lambda v: -v.stated)
     found: list[Point] = []
@@ -136,7 +136,7 @@ def risk_coverage(values: Sequence[Scored], points: int = POINTS) -> tuple[Point
     for at, value in enumerate(ranked, 1):
         wrong += not value.right
         last_of_its_score = at == len(ranked) or ranked[at].stated < value.stated
-        if last_of_its_score and (at == len(ranked) or at - taken >= len(ranked) / points):
+        if last_of_its_score and (at == len(ranked) or at - taken >= len(ranked) / POINTS):
             found.append(Point(threshold=value.stated, accepted=at, wrong=wrong))
             taken = at
     return tuple(found)

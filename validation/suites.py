@@ -95,7 +95,6 @@ class FailedExpectation(Frozen):
 class BatchReport(Frozen):
     """What the suites say of one batch: how many rules were asked, and those that failed; warnings are no failure."""
 
-    success: bool
     asked: int
     failed: tuple[FailedExpectation, ...]
 
@@ -103,6 +102,11 @@ class BatchReport(Frozen):
     def stops(self) -> tuple[FailedExpectation, ...]:
         """What holds the batch."""
         return tuple(one for one in self.failed if one.severity is Severity.STOP)
+
+    @property
+    def success(self) -> bool:
+        """Whether nothing holds it."""
+        return not self.stops
 
 
 def form_suite(document_type: DocumentType, documents: int = COMPLETE_FROM) -> tuple[Expectation, ...]:

@@ -18,8 +18,8 @@ from records.documents import CONTINUED, Document, FieldValue, Issue, JudgedValu
 from records.pages import PageImage, Writing
 from validation.checks import document_issues
 from validation.confidence import estimated
-from validation.contract import UNPROVEN, Basis, Contract, Threshold
-from validation.features import FAMILIES, Around, Support, surroundings
+from validation.contract import UNPROVEN, Contract
+from validation.features import FAMILY_OF, Around, Support, surroundings
 
 Witnesses = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -45,15 +45,6 @@ READABLE_BY_HAND = frozenset(
 )  # fmt: skip
 
 
-LENIENT = Contract(
-    basis=Basis.OWN,
-    thresholds=tuple(
-        Threshold(family=family, target=1.0, threshold=0.0, coverage=1.0, accepted=0, wrong=0, lower=0.0, objection="")
-        for family in FAMILIES
-    ),
-)  # of any reader and field, for `passes_readers` alone
-
-
 class Court(Frozen):
     """What values of a document are judged by: its form, the first issue of each field, and see `validate`."""
 
@@ -62,7 +53,7 @@ class Court(Frozen):
     witnesses: Witnesses
     contract: Contract
     settled: Mapping[str, str]
-    unnamed: frozenset[str] = frozenset()  # rows of which nobody knows what they are about: 'results[6]'
+    unnamed: frozenset[str]  # rows of which nobody knows what they are about: 'results[6]'
 
 
 def validate(
@@ -186,32 +177,39 @@ def _verdict(
         return Verdict.EVIDENCE, EVIDENCE_RULE, ()
     if witness:
         return Verdict.ACCEPT, "text_layer" if witness == TEXT_LAYER else "witness", ()
-    blockers = tuple(_blockers(value, court, isinstance(spec, FieldSpec) and spec.critical, sure))
+    critical, unnamed = court.form.is_critical(value.field), _row(value.field) in court.unnamed
+    withheld = _withheld(value, court, critical, sure)
+    blockers = tuple(_blockers(value, critical=critical, unnamed=unnamed, withheld=withheld))
     return (Verdict.REVIEW, blockers[0], blockers) if blockers else (Verdict.ACCEPT, "confidence", ())
 
 
-def _blockers(value: FieldValue, court: Court, critical: bool, sure: float) -> Iterator[str]:
-    """What keeps a value without a second witness from passing, the weightiest first."""
+def _withheld(value: FieldValue, court: Court, critical: bool, sure: float) -> str:
+    """Why the contract does not let a value pass, as the name of a rule; '' where it does."""
+    contract = court.contract
+    objection = contract.objection(court.form.id, value.field, value.kind, value.reading.engine, critical)
+    below = sure < contract.threshold(value.field, value.kind, critical)
+    return objection or ("low_confidence" if below else "")
+
+
+def _blockers(value: FieldValue, *, critical: bool, unnamed: bool = False, withheld: str = "") -> Iterator[str]:
+    """What keeps a value without a second witness from passing, the weightiest first. `unnamed`: nobody knows what its
+    row is about; `withheld`: why the contract does not let it pass."""
     by_hand = value.reading.writing is Writing.HANDWRITTEN
-    objection = court.contract.objection(court.form.id, value.field, value.kind, value.reading.engine, critical)
-    below = sure < court.contract.threshold(value.field, value.kind, critical)
     dissent = value.agreed < sum(bool(other.strip()) for other in value.reading.others)
-    if critical and (by_hand or objection or below or dissent or not value.agreed):
+    if critical and (by_hand or withheld or dissent or not value.agreed):
         yield "no_witness"
     if by_hand and value.kind not in READABLE_BY_HAND:
         yield "handwritten"
     if critical and value.kind in DAYS and CUT_DAY.search(value.reading.raw):
         yield "day_cut"
-    if _row(value.field) in court.unnamed:
+    if unnamed:
         yield "row_unnamed"
     if not value.agreed:
         yield "one_reading"
     elif dissent and (critical or _is_weighty(value)):
         yield "readers_differ"
-    if objection:
-        yield objection
-    elif below:
-        yield "low_confidence"
+    if withheld:
+        yield withheld
 
 
 def unnamed_rows(values: Sequence[FieldValue], form: DocumentType) -> frozenset[str]:
@@ -232,10 +230,8 @@ def _row(field: str) -> str:
 
 def passes_readers(value: FieldValue, form: DocumentType) -> bool:
     """Whether nothing but its probability would keep a value in review that no check speaks against."""
-    spec = form.spec(value.field)
-    court = Court(form=form, issues={}, witnesses={}, contract=LENIENT, settled={})
-    critical = isinstance(spec, FieldSpec) and spec.critical
-    return bool(value.value) and not value.problem and not any(_blockers(value, court, critical, 1.0))
+    sound = bool(value.value) and not value.problem and value.kind in FAMILY_OF
+    return sound and not any(_blockers(value, critical=form.is_critical(value.field)))
 
 
 def _is_weighty(value: FieldValue) -> bool:
