@@ -3,11 +3,15 @@
 import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import Connection, Engine, text
 
 from pipeline import database
@@ -71,6 +75,21 @@ def assets(settings: Settings) -> Path:
     if not link.exists():
         link.symlink_to(INSTALLED_ASSETS)
     return link / "node_modules"
+
+
+@contextmanager
+def served(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """An application as uvicorn serves it, on a free port unless told one; its address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 def empty(engine: Engine) -> None:

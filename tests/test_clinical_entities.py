@@ -10,7 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.clinical import ALL, scored, sentences, tally
-from extractors.clinical import LONGEST_WORD, expand_abbreviations, extract_entities, flatten, language
+from extractors.clinical import LONGEST_WORD, expand_abbreviations, extract_entities, flatten
+from extractors.clinical_language import language
 
 
 @pytest.fixture(scope="module")

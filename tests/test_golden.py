@@ -33,7 +33,7 @@ from bench.score import Score, score_pages  # noqa: E402
 from bench.truth import ReadField, ReadPage, TruthField, TruthPage  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 
-CASES = (
+SHEETS = (
     Case("forms/admission_exam_dotted_clean.png"),
     Case("forms/chemotherapy_order_boxed_clean.png"),
     Case("forms/discharge_letter_plain_clean.png"),
@@ -51,6 +51,9 @@ CASES = (
     Case("forms/transfer_letter_stacked_scan.jpg"),
     Case("files/file_02.pdf", 5),
     Case("files/file_03.pdf", 6),
+)
+CASES = (
+    *SHEETS,
     Case("born_digital.pdf", 1, digital=True),
     Case("born_digital.pdf", 2, digital=True),
     Case("born_digital.pdf", 3, digital=True),

@@ -5,15 +5,12 @@ SOHOA_REGENERATE=1 also draws the screens of docs/screens anew.
 
 import os
 import shutil
-import socket
-import threading
 import time
 from io import BytesIO
 from pathlib import Path
 
 import pikepdf
 import pytest
-import uvicorn
 from PIL import Image
 from rich.console import Console
 from sqlalchemy import select, text
@@ -23,7 +20,7 @@ from pipeline.migrate import migrate_folder, wanted_batch
 from review import accounts
 from review.app import create_app
 from review.words import shown
-from tests.conftest import INSTALLED_ASSETS, empty
+from tests.conftest import INSTALLED_ASSETS, empty, served
 from transformers.parsers import PARSERS
 from validation.contract import UNPROVEN
 
@@ -62,17 +59,8 @@ def migrated(engine, tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(migrated, settings, assets):
     """The workbench as it is served, on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+    with served(create_app(settings)) as at:
+        yield at
 
 
 @pytest.fixture(scope="module")
@@ -211,20 +199,29 @@ def test_the_sign_in_form_breaks_no_rule_of_access(chromium, address):
     context.close()
 
 
-def test_an_expired_session_asks_to_sign_in_again_and_keeps_what_was_typed(page, migrated):
+def type_until_the_session_ends(page, engine):
     open_task(page)
     go_to(page, "patient.name")
     page.keyboard.type(SPOILT)
-    with migrated.begin() as conn:
+    with engine.begin() as conn:
         conn.execute(text("DELETE FROM review.session"))
     page.keyboard.press("Enter")
     page.wait_for_selector("#session[open]")
-    assert_accessible(page)
-    assert decisions(migrated, document_id(page)) == {}
+
+
+def sign_in_beside(page):
+    """In a tab of its own, as the dialog says, and back."""
     again = page.context.new_page()
     sign_in(again)
     again.close()
     page.click("#session-continue")
+
+
+def test_an_expired_session_asks_to_sign_in_again_and_keeps_what_was_typed(page, migrated):
+    type_until_the_session_ends(page, migrated)
+    assert_accessible(page)
+    assert decisions(migrated, document_id(page)) == {}
+    sign_in_beside(page)
     page.wait_for_selector("#session:not([open])", state="attached")
     go_to(page, "patient.name")
     assert typed(page) == SPOILT

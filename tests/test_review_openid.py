@@ -7,15 +7,12 @@ import json
 import re
 import secrets
 import socket
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.testclient import TestClient
@@ -26,7 +23,7 @@ from sqlalchemy import text
 from records.errors import SohoaError
 from review import accounts, openid, sessions
 from review.app import create_app
-from tests.conftest import INSTALLED_ASSETS
+from tests.conftest import INSTALLED_ASSETS, served
 
 CHROMIUM, AT_125_PERCENT = "/usr/bin/chromium", {"width": 1093, "height": 614}
 AXE = INSTALLED_ASSETS / "node_modules" / "axe-core" / "axe.min.js"
@@ -103,36 +100,23 @@ class Provider:
 
 
 @pytest.fixture(scope="module")
-def served():
+def directory():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         made = Provider(free.getsockname()[1])
-    with running(made.app, int(made.issuer.rsplit(":", 1)[1])):
+    with served(made.app, int(made.issuer.rsplit(":", 1)[1])):
         yield made
 
 
-@contextmanager
-def running(app, port=0):
-    """An application as it is served, and its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-
-
 @pytest.fixture
-def provider(served):
-    served.reset()
-    return served
+def provider(directory):
+    directory.reset()
+    return directory
 
 
 @pytest.fixture(scope="module")
-def app(served, settings, engine):
-    own = {"oidc_issuer": served.issuer, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
+def app(directory, settings, engine):
+    own = {"oidc_issuer": directory.issuer, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
     return create_app(settings.model_copy(update=own))
 
 
@@ -327,7 +311,7 @@ def window(app, clean, assets):
     playwright = pytest.importorskip("playwright.sync_api")
     if not Path(CHROMIUM).exists():
         pytest.skip("Debian's chromium is not installed; ./run test installs it")
-    with running(app) as address, playwright.sync_playwright() as started:
+    with served(app) as address, playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser.new_page(base_url=address, viewport=AT_125_PERCENT)
         browser.close()

@@ -1,12 +1,8 @@
 """The page of data quality: counts for seniors, auditors and managers, values for seniors alone."""
 
-import socket
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import insert, update
@@ -15,7 +11,7 @@ from pipeline import documents, quality, tables
 from review import accounts, sessions
 from review.app import create_app
 from review.policy import Role
-from tests.conftest import INSTALLED_ASSETS
+from tests.conftest import INSTALLED_ASSETS, served
 from tests.test_suites import filed, stays
 from validation.suites import FailedExpectation
 
@@ -121,28 +117,18 @@ def test_the_page_is_for_everybody(app, token, assets, size, tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
         pytest.skip("Debian's chromium is not installed; ./run test installs it")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
     told = []
-    with playwright.sync_playwright() as started:
+    with served(app) as address, playwright.sync_playwright() as started:
         chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, bypass_csp=False)
-        context.add_cookies([{"name": sessions.COOKIE, "value": token("senior"), "url": f"http://127.0.0.1:{port}"}])
+        context.add_cookies([{"name": sessions.COOKIE, "value": token("senior"), "url": address}])
         page = context.new_page()
         page.on("console", lambda line: told.append(line.text) if "Content Security Policy" in line.text else None)
         for path in ("/quality", f"/quality/{BATCH}"):
-            page.goto(f"http://127.0.0.1:{port}{path}")
+            page.goto(f"{address}{path}")
             page.screenshot(path=tmp_path / f"{path.count('/')}-{size[0]}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             assert told == []
             page.evaluate(AXE.read_text(encoding="utf-8"))
             assert page.evaluate("rules => axe.run(rules)", RULES)["violations"] == []
         chromium.close()
-    server.should_exit = True
-    thread.join(20)

@@ -18,7 +18,8 @@ from tests.test_review_browser import (  # noqa: F401
     open_task,
     page,
     shot,
-    sign_in,
+    sign_in_beside,
+    type_until_the_session_ends,
 )
 
 pytestmark = pytest.mark.slow
@@ -153,13 +154,7 @@ def test_the_page_shown_is_asked_for_from_the_task(page, migrated):  # noqa: F81
 
 @pytest.mark.parametrize("why", ["another officer has it", "the time of the opened glass ran out"])
 def test_a_document_lost_while_the_session_ended_is_told_with_what_was_typed(page, migrated, why):  # noqa: F811
-    open_task(page)
-    go_to(page, "patient.name")
-    page.keyboard.type(SPOILT)
-    with migrated.begin() as conn:
-        conn.execute(text("DELETE FROM review.session"))
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#session[open]")
+    type_until_the_session_ends(page, migrated)
     own = {"own": document_id(page)}
     kind = rows(migrated, "SELECT document_type FROM pipeline.document WHERE document_id = :own", **own)[0][0]
     with migrated.begin() as conn:
@@ -167,10 +162,7 @@ def test_a_document_lost_while_the_session_ended_is_told_with_what_was_typed(pag
             conn.execute(text("UPDATE review.lease SET account_id = 'mai', token = token + 1"))
         else:
             restrict(conn, own, "identity_card")
-    again = page.context.new_page()
-    sign_in(again)
-    again.close()
-    page.click("#session-continue")
+    sign_in_beside(page)
     page.wait_for_selector("#lost:not([hidden])")
     assert SPOILT in page.input_value("#typed") and page.locator("#session[open]").count() == 0
     with migrated.begin() as conn:

@@ -2,13 +2,9 @@
 
 import io
 import re
-import socket
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -22,6 +18,7 @@ from review.app import create_app
 from review.faults import Read, faults_of
 from review.guard import MAX_BODY
 from review.scans import Looked, Standing, files_of, newest_batches
+from tests.conftest import served
 
 CHROMIUM = "/usr/bin/chromium"
 READ = Read(engine="tesseract 5.3", whole=True, words=300, confidence=0.9, cut_lines=0)
@@ -330,17 +327,8 @@ def test_a_whole_scan_may_be_sent_by_the_desk_alone_and_with_its_token_first(pap
 @pytest.fixture
 def address(app):
     """The workbench on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+    with served(app) as at:
+        yield at
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from review.app import create_app
 from review.policy import Role, may, right_of
 from tests.builders import page_image
 from tests.conftest import empty
+from tests.test_golden import SHEETS
 from tests.test_review_browser import (  # noqa: F401
     NAME,
     PASSWORD,
@@ -57,27 +58,8 @@ from recording import Case, play_back  # noqa: E402
 pytestmark = pytest.mark.slow
 SCANS = ROOT / "sample_scans"
 BATCH = "twenty"
-RECORDED = (
-    Case("forms/admission_exam_dotted_clean.png"),
-    Case("forms/chemotherapy_order_boxed_clean.png"),
-    Case("forms/discharge_letter_plain_clean.png"),
-    Case("forms/imaging_report_dotted_scan.jpg"),
-    Case("forms/inpatient_cover_dotted_clean.png"),
-    Case("forms/lab_report_boxed_clean.png"),
-    Case("forms/lab_report_plain_fax.tif"),
-    Case("forms/outpatient_record_dotted_scan.jpg"),
-    Case("forms/outpatient_record_plain_clean.png"),
-    Case("forms/pathology_report_plain_clean.png"),
-    Case("forms/prescription_dotted_fax_r90.tif"),
-    Case("forms/prescription_stacked_clean.png"),
-    Case("forms/record_summary_dotted_scan.jpg"),
-    Case("forms/surgery_report_boxed_scan_r270.jpg"),
-    Case("forms/transfer_letter_stacked_scan.jpg"),
-    Case("files/file_02.pdf", 5),
-    Case("files/file_03.pdf", 6),
-)
 CASES = (
-    *RECORDED,
+    *SHEETS,
     Case("forms/discharge_letter_dotted_photo_hand.jpg"),
     Case("forms/inpatient_cover_stacked_scan_hand.jpg"),
     Case("forms/lab_report_stacked_scan.jpg"),
@@ -171,7 +153,7 @@ def keep_readings(engine, cases):
         query = select(tables.page.c.page_id, tables.receipt.c.path).join(tables.receipt)
         for page_id, path in conn.execute(query).all():
             case = cases[path]
-            read = play_back(case) if case in RECORDED else told_by_truth(case)
+            read = play_back(case) if case in SHEETS else told_by_truth(case)
             steps._keep(conn, page_id, 0, renamed(read, page_id))
 
 

@@ -2,15 +2,10 @@
 
 import json
 import random
-import socket
-import threading
-import time
 import uuid
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from scipy.stats import binomtest
 from sqlalchemy import insert, select, text, update
@@ -30,7 +25,7 @@ from review.look_alikes import misread
 from review.samples import Asker
 from review.tables import account
 from tests.builders import contract
-from tests.conftest import INSTALLED_ASSETS
+from tests.conftest import INSTALLED_ASSETS, served
 from tests.test_review_decisions import READ, page_reading
 from validation.contract import NEVER
 
@@ -484,19 +479,3 @@ def test_the_screens_are_for_everybody(box, settings, assets, size, tmp_path):
         assert told == []
         chromium.close()
     assert box.sample(letter, ADMITTED)["was_right"] is True
-
-
-@contextmanager
-def served(app):
-    """The workbench on a free port; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
