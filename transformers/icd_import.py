@@ -64,7 +64,7 @@ def _vietnamese(po: str) -> dict[str, str]:
         context = re.search(rf'^msgctxt "model:{re.escape(MODEL)},name:(\w+)"$', block, re.MULTILINE)
         if context and "#, fuzzy" not in block:
             _, _, text = block.partition("\nmsgstr ")
-            name = _tidy("".join(re.findall(r'"((?:[^"\\]|\\.){0,400})"', text)).replace('\\"', '"'))
+            name = _tidy("".join(re.findall(r'^"((?:[^"\\]|\\.){0,400})"$', text, re.MULTILINE)).replace('\\"', '"'))
             if name:
                 found[context[1]] = name
     return found
