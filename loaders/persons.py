@@ -4,7 +4,9 @@ The rows of both stay where their documents put them, so that undoing is exact a
 the views `emr.patient_standing` and `emr.encounter_standing` say whose they are now.
 """
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, func, insert, select, text, update
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, func, insert, or_, select, text, update
 
 from loaders.tables import patient, patient_link
 from records.errors import EmrConflict
@@ -21,6 +23,21 @@ def people(conn: Connection, facility: str) -> dict[str, dict[str, str]]:
     merged = select(patient_link.c.patient_id).where(OPEN)
     query = select(patient).where(patient.c.facility_id == facility, patient.c.patient_id.not_in(merged))
     return {row["patient_id"]: _told(row) for row in conn.execute(query).mappings()}
+
+
+def people_near(conn: Connection, facility: str, patient_ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """As `people`, but only these and who shares a number or the birth date with one of them."""
+    own, other = patient.alias("own"), patient.alias("other")
+    alike = or_(
+        other.c.patient_id == own.c.patient_id, other.c.birth_date == own.c.birth_date,
+        other.c.national_id == own.c.national_id, other.c.identifier == own.c.identifier,
+        func.right(other.c.insurance_number, 10) == func.right(own.c.insurance_number, 10),
+    )  # fmt: skip
+    query = select(other).join(own, (own.c.facility_id == other.c.facility_id) & alike).distinct()
+    merged = select(patient_link.c.patient_id).where(OPEN)
+    here = own.c.patient_id.in_(list(patient_ids)) & (own.c.facility_id == facility)
+    rows = conn.execute(query.where(here, other.c.patient_id.not_in(merged))).mappings()
+    return {row["patient_id"]: _told(row) for row in rows}
 
 
 def person(conn: Connection, patient_id: str) -> dict[str, str] | None:

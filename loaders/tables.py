@@ -67,6 +67,10 @@ patient = Table(
     *_texts("insurance_number", "insurance_valid_to", "contact_name"),
     *_stamps(),
     Index("patient_batch", "batch_id"),
+    Index("patient_birth", "facility_id", "birth_date"),
+    Index("patient_national_id", "national_id"),
+    Index("patient_insurance", text('"right"(insurance_number, 10)')),
+    Index("patient_identifier", "identifier"),
 )
 
 encounter = Table(

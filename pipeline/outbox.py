@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from pipeline import airflow, processes, steps
+from pipeline import airflow, persons, processes, steps
 from pipeline.database import engine
 from pipeline.finished import TOPIC
 from pipeline.settings import Settings
@@ -52,9 +52,10 @@ def load_reviewed(batch_id: str) -> int | None:
     What they ruled of pages is carried out, then the checks are asked: tasks are there before a batch has passed them.
     """
     with engine(_settings(), "pipeline").connect() as conn:
-        known = conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id))
-    if known is None:
+        facility = conn.scalar(select(batch.c.facility_id).where(batch.c.batch_id == batch_id))
+    if facility is None:
         raise SohoaError(f"There is no batch '{batch_id}'.")
+    persons.carry_out(facility)
     steps.repair(batch_id)
     return steps.load(batch_id) if steps.check(batch_id) else None
 

@@ -200,9 +200,11 @@ def check(batch_id: str) -> bool:
 
 def load(batch_id: str) -> int:
     """Load the documents of confirmed files into the EMR; what is in doubt waits in review. The number loaded."""
-    from pipeline import emr
+    from pipeline import emr, persons
 
-    return emr.load_batch(batch_id)
+    done = emr.load_batch(batch_id)
+    persons.find_pairs(batch_id)
+    return done
 
 
 def account(batch_id: str) -> dict[str, int]:

@@ -258,3 +258,15 @@ pilot = Table(
     "pilot", metadata, _to("batch_id", "batch.batch_id", primary_key=True), _text("started_by"), _text("fingerprint"),
     _at("started_at"), _at("ended_at", null=True),
 )  # fmt: skip
+
+person_pair = Table(
+    "person_pair", metadata, Column("pair_id", BigInteger, primary_key=True),
+    _to("facility_id", "facility.facility_id"),
+    _text("one_id"), _text("other_id"), _text("likeness"), Column("agreeing", JSONB, nullable=False),
+    Column("unlike", JSONB, nullable=False), _at("found_at"), _text("ruling", EMPTY), _text("ruled_by", EMPTY),
+    _text("reason", EMPTY), _at("ruled_at", null=True),
+    Column("carried_out", Boolean, nullable=False, server_default=text("true")), _text("linked", EMPTY),
+    _text("refused", EMPTY), UniqueConstraint("one_id", "other_id"), CheckConstraint("one_id < other_id"),
+    Index("person_pair_open", "found_at", postgresql_where=text("ruling = ''")),
+    Index("person_pair_waiting", "facility_id", postgresql_where=text("NOT carried_out")),
+)  # fmt: skip

@@ -24,7 +24,7 @@ from review.texts import texts
 
 HERE = Path(__file__).resolve().parent
 SCREENS = (
-    "login", "account", "queue", "task", "groups", "pages", "files", "repairs",
+    "login", "account", "queue", "task", "groups", "pages", "files", "repairs", "persons",
     "unclaimed", "release", "quality", "samples", "scans", "practice", "help",
 )  # fmt: skip
 ASSETS = {  # Of all that npm installs, what a page may ask for.

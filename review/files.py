@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from pipeline.doubles import DOUBLE
 from pipeline.emr import CONFLICT, HELD
 from pipeline.placing import FILED
-from pipeline.tables import document, file, issue, page, receipt
+from pipeline.tables import document, file, issue, page, page_text, receipt
 from records.base import Frozen
 from records.errors import SohoaError
 from records.states import IN_PROGRESS, PageState
@@ -93,6 +93,18 @@ def pages_of(conn: Connection, file_id: str) -> tuple[WaitingFile, list[FilePage
     return WaitingFile(
         file_id=file_id, batch_id=own["batch_id"], label=own["label"], pages=len(pages), asked=checks
     ), pages  # fmt: skip
+
+
+def set_aside(conn: Connection, pages: Sequence[FilePage]) -> list[Any]:
+    """Rows (page_id, number, path, duplicate_of) of second scans of these pages, in the order in which they came."""
+    query = (
+        select(page.c.page_id, page.c.number, receipt.c.path, page.c.duplicate_of)
+        .join(receipt, receipt.c.receipt_id == page.c.receipt_id)
+        .join(page_text, page_text.c.page_id == page.c.page_id)  # without one it is the very same file
+        .where(page.c.duplicate_of.in_([one.page_id for one in pages]), page.c.state == PageState.DUPLICATE.value)
+        .order_by(receipt.c.path, page.c.number)
+    )
+    return list(conn.execute(query))
 
 
 def documents_in(pages: Sequence[FilePage]) -> list[list[FilePage]]:

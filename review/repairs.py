@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
-from pipeline import repairs
+from pipeline import ledger, repairs
 from pipeline.batch_pages import in_file_order
 from pipeline.finished import TOPIC
 from pipeline.placing import FILED, open_again, place_pages, read_again
@@ -152,6 +152,21 @@ def double(conn: Connection, own: Repairing, page_id: str, value: str) -> None:
     _tell(conn, own)
 
 
+def apart(conn: Connection, own: Repairing, page_id: str, value: str) -> None:
+    """A sheet that was set aside as a second scan of this page is none, and is put into its file again. `value`: its
+    page id."""
+    read = select(page_text.c.page_id).where(page_text.c.page_id == page.c.page_id).exists()
+    aside = select(page.c.page_id).where(page.c.page_id == value, page.c.duplicate_of == page_id, read)
+    if conn.scalar(aside.where(page.c.state == PageState.DUPLICATE.value).with_for_update()) is None:
+        raise RepairRefused("repairs.changed")
+    _refuse(conn, own, own.shape[own.at(page_id)], together=True)
+    rule(conn, What.DOUBLE, {value: NO_DOUBLE}, own.officer, own.reason, value)
+    ledger.move(conn, value, PageState.DUPLICATE, PageState.IN_REVIEW, duplicate_of=None)
+    ledger.move(conn, value, PageState.IN_REVIEW, PageState.READ)
+    open_again(conn, own.batch_id, own.shape[own.at(page_id)])
+    _tell(conn, own)
+
+
 def to_file(conn: Connection, own: Repairing, page_ids: Sequence[str], label: str) -> None:
     """Pages into the file of another name, or confirmed in their own."""
     _refuse(conn, own, [one for page_id in page_ids for one in own.shape[own.at(page_id)]], together=True)
@@ -161,6 +176,7 @@ def to_file(conn: Connection, own: Repairing, page_ids: Sequence[str], label: st
 
 ACTIONS: dict[str, Callable[[Connection, Repairing, str, str], None]] = {
     "split": split, "join": join, "shift": shift, "move": move_behind, "type": retype, "turn": turn, "double": double,
+    "apart": apart,
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text, update
 
 from pipeline import tables
+from pipeline.doubles import DOUBLE, MAYBE_DOUBLE
 from records.document_types import document_types
 from records.pages import PageBox, PageText
 from review import accounts, papers, queue, rescans, sessions
@@ -146,6 +147,25 @@ def test_two_pages_stand_side_by_side_and_the_answer_is_kept(desk):
     assert f'value="double:{other}"' in shown, "beside it stands the first page that is surely of the file"
     desk.repair(3, f"double:{other}")
     assert desk.letters.states()["duplicate"] == 1
+    shown = desk.get(f"/files/{desk.file_id}")
+    assert len(brackets(shown)) == 2 and f'value="apart:{one}"' in shown
+    desk.repair(2, f"apart:{one}")
+    assert desk.letters.states()["duplicate"] == 1, "it repeats another page"
+    desk.repair(1, f"apart:{one}")
+    assert "duplicate" not in desk.letters.states() and desk.letters.shape() == [[1], [2], [3]]
+    assert "apart:" not in desk.get(f"/files/{desk.file_id}")
+
+
+def test_what_is_asked_of_a_page_is_told_in_the_readers_language(desk):
+    one = desk.letters.pages[2]
+    with desk.engine.begin() as conn:
+        own = {"batch_id": desk.letters.rows("SELECT batch_id FROM pipeline.batch")[0][0], "page_id": one}
+        told = DOUBLE.format(path="a.pdf", number=1)
+        conn.execute(tables.issue.insert().values(own | {"check_name": MAYBE_DOUBLE, "message": told}))
+    address = f"/files/{desk.file_id}/compare/{one}"
+    assert told in desk.get(address)
+    desk.post("/language", language="en", back="/files")
+    assert told not in desk.get(address) and "compare the two pages" in desk.get(address)
 
 
 def test_a_page_of_a_restricted_document_is_not_repaired_before_a_reason_is_given(desk):

@@ -86,11 +86,26 @@ def world(engine, settings, tmp_path_factory):
             conn.execute(text("INSERT INTO review.account (account_id, name, role) VALUES (:id, :id, :role)"), row)
         query = select(tables.document.c.batch_id, tables.document.c.document_id, tables.document.c.file_id)
         rows = {row.batch_id: row for row in conn.execute(query)}
+        pairs = _pairs(conn)
     documents = {whose: rows[batch_id].document_id for whose, batch_id in batches.items()}
     files = {whose: rows[batch_id].file_id for whose, batch_id in batches.items()}
     return SimpleNamespace(
-        engine=engine, settings=settings, pages=pages, batches=batches, documents=documents, files=files
+        engine=engine, settings=settings, pages=pages, batches=batches, documents=documents, files=files, pairs=pairs
     )
+
+
+def _pairs(conn):
+    """For each patient another one who may be the same, and what may be read of him."""
+    conn.execute(text("UPDATE pipeline.field_value SET verdict = 'accept' WHERE field = 'patient.name'"))
+    keys = conn.execute(text("SELECT batch_id, patient_key FROM pipeline.file"))
+    row = (
+        "INSERT INTO pipeline.person_pair (facility_id, one_id, other_id, likeness, agreeing, unlike) "
+        "VALUES ('DEMO', 'DEMO|' || :n, :key, 'number', '[]', '[]') RETURNING pair_id"
+    )
+    return {
+        Whose(batch_id.removeprefix("box-")): conn.scalar(text(row), {"n": n, "key": key})
+        for n, (batch_id, key) in enumerate(keys.all())
+    }
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +158,7 @@ SAMPLES = {
     "page_id": lambda world, account, whose: world.pages.get(whose, "0"),
     "file_id": lambda world, account, whose: world.files.get(whose, "0"),
     "batch_id": lambda world, account, whose: world.batches.get(whose, "0"),
+    "pair_id": lambda world, account, whose: str(world.pairs.get(whose, 0)),
     "ticket": a_ticket,
     "field": same("patient.name"),
     "name": same("icd10"),
@@ -238,7 +254,9 @@ def test_who_has_the_right_reads_the_object_asked_for_and_no_other(app, world, a
 
 def allowed_to_read(path, whose):
     """Whose patient an answer may name: by what is asked for, and by who works on it."""
-    if "{" not in path or not {"document_id", "page_id", "file_id", "batch_id", "ticket"} & set(blanks(path)):
+    if "{" not in path or not {"document_id", "page_id", "file_id", "batch_id", "pair_id", "ticket"} & set(
+        blanks(path)
+    ):
         return {Whose.OWN, Whose.OTHERS}  # Lists of what waits; never of what is restricted.
     held_elsewhere = whose is Whose.OTHERS and ("{ticket}" in path or path.startswith("/task/"))
     return set() if held_elsewhere or whose in (Whose.RESTRICTED, Whose.ABSENT) else {whose}

@@ -411,6 +411,7 @@ def test_an_officer_sees_nothing_of_what_was_read_and_types_it_by_keyboard_alone
     assert 'href="/samples"' in client.get("/queue").text
     assert client.post("/samples/next").headers["location"] == f"/samples/{letter}"
     shown = client.get(f"/samples/{letter}").text
+    assert "Alt+U" not in shown, "there is no file behind a sample"
     for read in ("THỊ MẪU", "09/02/2019", "2019-02-09", "ruột thừa", "19000001", "19.000001"):
         assert read.casefold() not in shown.casefold()
     told = client.post(f"/samples/{letter}/field/{DISCHARGED}", data={"value": TRUTH})

@@ -31,10 +31,12 @@ def show_file(request: Request, conn: Transaction, file_id: str, chosen: str = "
     """Its pages in order, each with what is asked about it. `chosen`: the page on which the keys act."""
     found, pages = files.pages_of(conn, file_id)
     closed = _closed(request, conn, pages)
+    aside = files.set_aside(conn, [one for one in pages if one.document_id not in closed])
+    shown = [*(one.page_id for one in pages if one.document_id not in closed), *(one.page_id for one in aside)]
     asked = next((one.page_id for one in pages if one.issues), pages[0].page_id if pages else "")
     return page(
         request, "file.html", file=found, documents=files.documents_in(pages), closed=closed, titles=document_types(),
-        addresses={one.page_id: page_address(request, one.page_id) for one in pages if one.document_id not in closed},
+        aside=aside, addresses={page_id: page_address(request, page_id) for page_id in shown},
         chosen=chosen if chosen in {one.page_id for one in pages} else asked, forms=_forms(),
         labels=files.labels(conn, found.batch_id), shortest=SHORTEST, longest=LONGEST,
         rescans={one.page_id for one in rescans.open_requests(conn)}, papers={one.page_id for one in open_papers(conn)},

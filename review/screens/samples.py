@@ -16,7 +16,7 @@ from review.rendering import Transaction, language_of, page, signed_in
 from review.restricted import LONGEST, SHORTEST, locked, reason_of
 from review.revisions import MAX_TYPED, Decision, Refused
 from review.samples import Asker
-from review.screens.help import KEYS
+from review.screens.help import WITHOUT_FILE
 from review.screens.pages import crop_of, sheets, warm
 from review.screens.task import ENTER, INSIST, TOLD, decision_of, refused_card, title_of
 from review.second import Stage
@@ -52,7 +52,7 @@ def show_document(request: Request, conn: Transaction, document_id: str) -> Resp
         request, "samples_task.html", document_id=document_id, place=f"/samples/{document_id}", home="/samples",
         lease=NO_LEASE, most=MAX_TYPED, file=found.label, form=title_of(found.form, language_of(request)),
         cards=found.cards, left=found.left, crops={card.key: crop_of(request, card) for card in found.cards},
-        pages=sheets(request, page_ids), told=TOLD, keys=KEYS,
+        pages=sheets(request, page_ids), told=TOLD, keys=WITHOUT_FILE,
     )  # fmt: skip
 
 
