@@ -32,8 +32,9 @@ from validation.contract import (
     plain_field,
 )
 from validation.diagnostics import Scored
-from validation.features import FAMILIES, FAMILY_OF, FEATURES, Support, features, surroundings
+from validation.features import FAMILIES, FEATURES, Support, family_of, features, surroundings
 from validation.verdicts import is_listed
+from validation.wholeness import flaw_of
 
 Floats = NDArray[np.float64]
 Row = tuple[Truthful, tuple[float, ...]]
@@ -77,7 +78,12 @@ def cross_fitted(rows: Sequence[Row], more: Sequence[Row]) -> Iterator[tuple[Tru
         for value, numbers in rows:
             if _fold((value, numbers)) == fold:
                 kind = value.judged.value.kind
-                yield value, model.probability(kind, FAMILY_OF[kind], numbers)
+                yield value, model.probability(kind, family_of(value.judged.value.field, kind), numbers)
+
+
+def _groups(one: Truthful) -> tuple[str, str]:
+    value = one.judged.value
+    return value.kind, family_of(value.field, value.kind)
 
 
 def _fold(row: Row) -> int:
@@ -91,7 +97,7 @@ def fitted(rows: Sequence[Row]) -> Calibration:
     from sklearn.preprocessing import StandardScaler
 
     numbers = np.array([n for _, n in rows])
-    groups = np.array([[g in (t.judged.value.kind, FAMILY_OF[t.judged.value.kind]) for g in GROUPS] for t, _ in rows])
+    groups = np.array([[g in _groups(t) for g in GROUPS] for t, _ in rows])
     right = np.array([t.right for t, _ in rows])
     scaler = StandardScaler().fit(numbers)
     used = list(range(len(FEATURES)))
@@ -131,7 +137,8 @@ def _support(one: Truthful) -> Support:
     value = one.judged.value
     return Support(
         listed=is_listed(value, document_types()[one.form].spec(value.field)),
-        sound=not one.judged.rule.startswith("check:"), witnessed=bool(one.judged.witness),
+        sound=not one.judged.rule.startswith("check:") and not flaw_of(value.reading.raw, value.kind, value.field),
+        witnessed=bool(one.judged.witness),
     )  # fmt: skip
 
 
@@ -142,7 +149,7 @@ def measure(values: Iterable[tuple[Truthful, float]], pages: int) -> Measured:
         if one.judged.rule == "confidence":
             value = one.judged.value
             field = f"{one.form}:{plain_field(value.field)}"
-            families[FAMILY_OF[value.kind]].append((field, Scored(round(stated, 5), one.right)))
+            families[family_of(value.field, value.kind)].append((field, Scored(round(stated, 5), one.right)))
     found: list[Evidence] = [evidence_of(family, families[family], pages) for family in FAMILIES]
     fields = {field for evidence in found for field in evidence.fields}
     return Measured(

@@ -22,7 +22,7 @@ from validation.contract import (
     threshold_at,
 )
 from validation.diagnostics import error_interval
-from validation.features import FAMILY_OF
+from validation.features import family_of
 
 SECONDS = 7.0  # of an officer for one value, its crop beside it; stated, to be measured in the workbench
 PAGES = 100_000
@@ -88,7 +88,7 @@ def costs(measured: Measured) -> list[Cost]:
 def cost_of(measured: Measured, contract: Contract, wanted: Asked) -> tuple[Cost, Cost]:
     """One field as it stands, and with the target somebody thinks of."""
     kind, critical = kind_of(wanted.field)
-    evidence = next((one for one in measured.families if one.family == FAMILY_OF.get(kind, "")), None)
+    evidence = next((one for one in measured.families if one.family == family_of(wanted.field, kind)), None)
     if evidence is None:
         raise SohoaError(f"Nothing was measured of fields like '{wanted.field}'; all of it goes to review.")
     count = sum(n for name, n in evidence.fields.items() if name.partition(":")[2] == wanted.field)

@@ -22,7 +22,7 @@ from records.errors import SohoaError
 from review.second import Stage, standing
 from validation.contract import Basis, Contract, Evidence, Measured, evidence_of, plain_field
 from validation.diagnostics import Scored
-from validation.features import FAMILIES, FAMILY_OF
+from validation.features import FAMILIES, family_of
 from validation.verdicts import agree, passes_readers
 
 RULE = "pilot"  # by which a value waits that would have passed
@@ -44,7 +44,7 @@ class Keyed(NamedTuple):
 
     @property
     def family(self) -> str:
-        return FAMILY_OF.get(self.judged.value.kind, "")
+        return family_of(self.judged.value.field, self.judged.value.kind)
 
 
 def start(conn: Connection, batch_id: str, who: str) -> int:

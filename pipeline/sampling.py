@@ -31,7 +31,7 @@ from records.pages import PageImage
 from records.states import PageState
 from validation.contract import Contract
 from validation.diagnostics import error_interval
-from validation.features import FAMILY_OF
+from validation.features import family_of
 
 SHARE = 0.02  # of accepted values, where nobody says otherwise
 BY_MACHINE = ("confidence", "witness", "text_layer")  # rules by which a value passes without a person
@@ -126,7 +126,7 @@ def _row(row: RowMapping, scanner: str, judged: JudgedValue, contract: Contract)
         "facility_id": row["facility_id"], "batch_id": row["batch_id"], "document_id": row["document_id"],
         "field": value.field, "document_type": row["document_type"], "edition": row["edition"],
         "scanner": scanner, "software": software_of(value.reading.engine), "engine": value.reading.engine,
-        "kind": value.kind, "family": FAMILY_OF.get(value.kind, ""), "rule": judged.rule, "value": value.value,
+        "kind": value.kind, "family": family_of(value.field, value.kind), "rule": judged.rule, "value": value.value,
         "confidence": judged.confidence, "target": contract.target(value.field, critical),
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ from validation.confidence import along, estimated  # noqa: E402
 from validation.contract import UNPROVEN  # noqa: E402
 from validation.features import Around, Support  # noqa: E402
 from validation.verdicts import agree, validate  # noqa: E402
+from validation.wholeness import flaw_of  # noqa: E402
 
 FORM = DocumentType(
     id="form",
@@ -63,6 +64,32 @@ def test_a_critical_value_without_a_witness_goes_to_review_unless_measurement_al
     sure = value("patient.name", NAME, 1.0, others=(NAME, NAME), agreed=2)
     assert judged(sure, measured=measured)[1]["patient.name"] == ("review", "no_witness")
     assert judged(sure)[1]["patient.name"] == ("accept", "confidence")
+
+
+@pytest.mark.parametrize(
+    ("raw", "flaw"),
+    [
+        ("Ngày uống 2 lần, mỗi lần 1 viên,", "cut_off"),
+        ("Truyền tĩnh", "cut_off"),
+        ("Ung thư dạ dày (giai đoạn II", "cut_off"),
+        ("Tim đều rõ. Phổi thông khí", "cut_off"),
+        ("U đại tràng, bờ không đều, kích thước khoảng 3 x 4 cm, xâm lấn", "cut_off"),
+        ("U đại tràng, bờ không đều, kích thước khoảng 3 x 4 cm, xâm lấn quanh u.", ""),
+        ("Ung thư vú trái giai đoạn IIA (T2NoM0)", "letter_zero"),
+        ("Số 6o Phan Bội Châu", "letter_zero"),
+        ("T2N0M0, tái khám sau 1 tháng", ""),
+        ("Nôn, Mổ cấp cứu lúc 3 giờ", ""),
+        ("LÀM BỆNH ÁN (Ký, ghi rõ họ tên)", "form_words"),
+    ],
+)
+def test_running_text_that_cannot_be_whole_goes_to_review_whatever_the_readers_say(raw, flaw):
+    assert flaw_of(raw, "long_text", "imaging.findings") == flaw
+    assert flaw_of(raw, "person_name", "patient.name") == "", "only running text is looked at"
+
+
+def test_a_text_that_goes_on_does_not_pass_though_all_readers_say_the_same():
+    told = [judged(value("note", raw, 1.0, others=(raw,), agreed=1))[1]["note"] for raw in ("Tái khám", "Tái khám và")]
+    assert told == [("accept", "confidence"), ("review", "cut_off")]
 
 
 @pytest.mark.parametrize(

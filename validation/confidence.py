@@ -8,7 +8,7 @@ from bisect import bisect_right
 
 from records.documents import FieldValue
 from validation.calibration import calibration
-from validation.features import ALONE, FAMILY_OF, Around, Support, features
+from validation.features import ALONE, Around, Support, family_of, features
 
 Curve = tuple[tuple[float, float], ...]
 
@@ -26,7 +26,7 @@ def estimated(value: FieldValue, support: Support = Support(), around: Around = 
     engine = value.reading.engine
     if engine.startswith(calibration().engine):
         numbers = features(value, around, support)
-        return round(calibration().probability(value.kind, FAMILY_OF.get(value.kind, ""), numbers), 5)
+        return round(calibration().probability(value.kind, family_of(value.field, value.kind), numbers), 5)
     sure = TEXT_LAYER_SURE if engine == "text_layer" else along(_curve(engine), value.reading.confidence)
     if support.witnessed and not value.problem:
         sure = max(sure, WITNESSED)

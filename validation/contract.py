@@ -26,7 +26,7 @@ from validation.diagnostics import (
     risk_coverage,
     surely_right,
 )
-from validation.features import FAMILY_OF
+from validation.features import family_of
 
 CRITICAL, OTHERS = 0.999, 0.995  # default targets
 NEVER = 2.0  # no probability reaches it
@@ -98,7 +98,7 @@ class Contract(Frozen):
 
     def objection(self, form: str, field: str, kind: str, engine: str, critical: bool) -> str:
         """Why no value of this field may pass without a person, as the name of a rule; '' where it may."""
-        row = self.needed(FAMILY_OF.get(kind, ""), self.target(field, critical))
+        row = self.needed(family_of(field, kind), self.target(field, critical))
         if row is None or (self.engine and engine != self.engine):
             return "unproven"
         if plain_field(field) in row.excluded:
@@ -109,7 +109,7 @@ class Contract(Frozen):
 
     def threshold(self, field: str, kind: str, critical: bool) -> float:
         """The probability from which a value of this field is accepted; NEVER where none is."""
-        row = self.needed(FAMILY_OF.get(kind, ""), self.target(field, critical))
+        row = self.needed(family_of(field, kind), self.target(field, critical))
         return row.threshold if row else NEVER
 
 

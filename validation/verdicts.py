@@ -20,6 +20,7 @@ from validation.checks import document_issues
 from validation.confidence import estimated
 from validation.contract import UNPROVEN, Contract
 from validation.features import FAMILY_OF, Around, Support, surroundings
+from validation.wholeness import flaw_of
 
 Witnesses = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -146,7 +147,8 @@ def _place(source: str) -> str:
 def _judged(value: FieldValue, court: Court, around: Around) -> JudgedValue:
     spec, issue = court.form.spec(value.field), court.issues.get(value.field)
     witness = _witness(value, court.witnesses)
-    support = Support(listed=is_listed(value, spec), sound=issue is None, witnessed=bool(witness))
+    sound = issue is None and not flaw_of(value.reading.raw, value.kind, value.field)
+    support = Support(listed=is_listed(value, spec), sound=sound, witnessed=bool(witness))
     sure = estimated(value, support, around)
     verdict, rule, blockers = _verdict(value, court, issue, witness, sure)
     reasons = _reasons(value, witness) if verdict is Verdict.ACCEPT else ()
@@ -202,6 +204,8 @@ def _blockers(value: FieldValue, *, critical: bool, unnamed: bool = False, withh
         yield "handwritten"
     if critical and value.kind in DAYS and CUT_DAY.search(value.reading.raw):
         yield "day_cut"
+    if flaw := flaw_of(value.reading.raw, value.kind, value.field):
+        yield flaw
     if unnamed:
         yield "row_unnamed"
     if not value.agreed:
