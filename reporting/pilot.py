@@ -25,8 +25,8 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 WANTED_FILES = 50
 FILES = 10_000  # of the forecast where the registry is empty
 FAMILY_VI = {
-    "figures": "Số, ngày và mã", "words": "Họ tên, thuốc, khoa, xét nghiệm", "text": "Chẩn đoán và văn bản",
-    "places": "Địa chỉ", "orders": "Cách dùng thuốc", "findings": "Mô tả hình ảnh và giải phẫu bệnh",
+    "figures": "Số, ngày và mã", "words": "Họ tên, khoa, xét nghiệm", "text": "Chẩn đoán và văn bản",
+    "places": "Địa chỉ", "orders": "Thuốc và cách dùng", "findings": "Mô tả hình ảnh và giải phẫu bệnh",
 }  # fmt: skip
 WHY_VI = {
     "few_samples": "chưa đủ mẫu", "target_not_met": "đo chưa đạt", "degenerate": "điểm không phân biệt đúng sai",

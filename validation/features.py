@@ -20,11 +20,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "integer", "number", "measure", "reference", "strength", "unit", "sex", "outcome", "modality", "flag",
         "ethnicity",
     ),
-    "words": ("person_name", "department", "occupation", "drug", "test_name"),
+    "words": ("person_name", "department", "occupation", "test_name"),
     "text": ("text", "long_text"),
     "places": ("address",),
-    "orders": (),  # of drugs, and
-    "findings": (),  # of images and tissues: running text by its field, see `family_of`
+    "orders": ("drug",),  # and how it is taken;
+    "findings": (),  # of images and tissues: both take running text by its field, see `family_of`
 }  # fmt: skip
 FAMILY_OF = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
 BY_FIELD = {"medications": "orders", "imaging": "findings", "pathology": "findings"}
