@@ -173,3 +173,33 @@ def restrict(conn, own, kind):
     told = "jsonb_set(validated, '{document,document_type}', to_jsonb(CAST(:kind AS text)))"
     query = f"UPDATE pipeline.document SET document_type = :kind, validated = {told} WHERE document_id = :own"
     conn.execute(text(query), own | {"kind": kind})
+
+
+def test_two_patients_who_may_be_one_are_ruled_of_by_keys(page, migrated):  # noqa: F811
+    """The two scans' patients, as pairs of a load are noted."""
+    keys = sorted(key for (key,) in rows(migrated, "SELECT DISTINCT patient_key FROM pipeline.file"))[:2]
+    with migrated.begin() as conn:
+        number = conn.scalar(
+            text(
+                "INSERT INTO pipeline.person_pair (facility_id, one_id, other_id, likeness, agreeing, unlike) "
+                "VALUES ('DEMO', :one, :other, 'number', '[\"patient.name\"]', '[\"patient.id\"]') RETURNING pair_id"
+            ),
+            {"one": keys[0], "other": keys[1]},
+        )
+    page.goto("/persons")
+    assert_accessible(page)
+    page.locator("main table a").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("table.persons")
+    assert page.locator(".persons img").count() > 0
+    assert_accessible(page)
+    assert_accessible_at_125_percent(page)
+    shot(page, "persons")
+    page.locator("#reason").focus()
+    page.keyboard.type("hai chị em")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/persons")
+    assert rows(migrated, "SELECT ruling, reason FROM pipeline.person_pair WHERE pair_id = :n", n=number) == [
+        ("two", "hai chị em")
+    ]  # fmt: skip
+    assert_accessible(page)
