@@ -7,7 +7,7 @@ from extractors.rows import halves
 from records.pages import Word
 
 STRENGTH = re.compile(
-    r"\d{1,9}(?:[.,]\d{1,9})?\s?(?:mg|mcg|µg|g|ml|UI|IU|%|đơn vị|MBq)"
+    r"\d[\doO]{0,8}(?:[.,]\d{1,9})?\s?(?:mg|mcg|µg|g|ml|UI|IU|%|đơn vị|MBq)"
     r"(?:\s?/\s?\d{0,9}(?:[.,]\d{1,9})?\s?(?:ml|viên|lọ|ống|g|liều))?(?:\b|(?<=%))",
     re.IGNORECASE,
 )

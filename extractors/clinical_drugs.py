@@ -3,10 +3,9 @@
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cache
 
 from extractors.clinical_measures import AMOUNT, Measure, number, take
-from records.code_lists import entries
+from records.code_lists import entries, of_lists
 
 COUNTED = re.compile(r"(?:viên|ống|lọ|chai|gói|túi|giọt|nhát|bút|miếng|bơm|đơn vị|đv|iu|ui)", re.IGNORECASE)
 ALWAYS_DOSE = re.compile(r"c?Gy|mCi|MBq|.+/\s?(?:m2|m²|kg|ngày|lần|giờ|phút).*", re.IGNORECASE)
@@ -139,7 +138,7 @@ def _drugs(text: str, listed: Sequence[tuple[int, int]], taken: bytearray) -> li
     return sorted(found)
 
 
-@cache
+@of_lists
 def drug_names() -> tuple[str, ...]:
     """Those of the code list and of this module, also with the last e of their English spelling."""
     names = [name for name in (*entries("drugs"), *ORDINARY.split("|")) if name.lower() not in NOT_ALONE]

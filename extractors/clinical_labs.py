@@ -1,11 +1,10 @@
 """Stage 5, extractors.clinical_labs: laboratory values of a clinical text, found by their unit and named backwards."""
 
 import re
-from functools import cache
 from itertools import pairwise
 
 from extractors.clinical_measures import EDGE, NUM, Measure, number
-from records.code_lists import entries
+from records.code_lists import entries, of_lists
 
 LAB_UNIT = (
     r"(?:[mµμunp]?mol/l|m?eq/l|[mµμunp]?g/d?l|[mµμunp]?g/ml|g/dl|m?[ui]?[ui]/m?l|[µμk]?[ui]{1,2}/m?l|m?au/ml"
@@ -60,7 +59,7 @@ NO_TEST = frozenset((
 ))  # fmt: skip
 
 
-@cache
+@of_lists
 def tests() -> frozenset[str]:
     """Names of laboratory tests in lower case."""
     more = (

@@ -28,6 +28,7 @@ from extractors.clinical_phrases import (
     terms,
 )  # fmt: skip
 from extractors.clinical_scope import stated
+from records.code_lists import of_lists
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -55,7 +56,7 @@ SECTIONS = {
 HEADING = re.compile(rf"(?<![^\W_])(?P<name>{'|'.join(SECTIONS.values())})\s?:", re.IGNORECASE)
 
 
-@cache
+@of_lists
 def language() -> "Language":
     """Vietnamese with spaCy's own tokenizer: the one for 'vi' wants another package or splits at spaces only."""
     import spacy

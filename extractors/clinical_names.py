@@ -2,10 +2,9 @@
 
 import re
 import unicodedata
-from functools import cache
 
 from extractors.clinical_measures import Measure, take
-from records.code_lists import entries
+from records.code_lists import entries, of_lists
 
 UPPER = "".join(
     letter for letter in map(chr, range(0x41, 0x1EFA)) if letter.isupper() and unicodedata.category(letter) == "Lu"
@@ -65,6 +64,6 @@ def names(text: str) -> list[Measure]:
     return found
 
 
-@cache
+@of_lists
 def _families() -> frozenset[str]:
     return frozenset(entries("family_names"))

@@ -13,6 +13,7 @@ from records.document_types import DocumentType
 from records.pages import Box, Rulings, Word, around
 
 SHORT = 4  # folded letters; labels up to this length must match exactly, with a colon or filling their cell
+SYLLABLE = 5  # folded letters that one syllable has at most, but for few
 LONG = 8
 LIKE_WITH_COLON = 0.78
 LIKE_WITHOUT = 0.86
@@ -56,12 +57,13 @@ def find_labels(rows: list[Row], document_type: DocumentType, rulings: Rulings =
     """
     wanted = label_table(document_type)
     kinds = {spec.name: spec.kind for spec in document_type.fields}
+    written = _written(document_type)
     fits = partial(_fits, kinds)
     found = [hit for index in range(len(rows)) for hit in _hits_on(rows[index], index, wanted, rulings, fits)]
     if _without_colons(found):
         bare = partial(_fits_bare, kinds)
         found = [hit for index in range(len(rows)) for hit in _hits_on(rows[index], index, wanted, rulings, bare)]
-    hits = [(hit,) for hit in found]
+    hits = [(hit,) for hit in found if not _in_a_sentence(hit, rows, written, rulings)]
     taken: set[tuple[int, int]] = set()
     kept: list[LabelHit] = []
     for group in sorted([*hits, *_stacked(rows, wanted, rulings)], key=lambda g: -g[0].weight):
@@ -70,6 +72,18 @@ def find_labels(rows: list[Row], document_type: DocumentType, rulings: Rulings =
             taken |= cells
             kept += group
     return sorted(kept, key=lambda h: (h.row, h.first))
+
+
+@cache
+def _written(document_type: DocumentType) -> frozenset[str]:
+    """Every label with its marks, in small letters and without what is no letter or digit."""
+    labels = [label for spec in document_type.fields for label in spec.labels]
+    return frozenset(map(_letters, (*labels, *document_type.boilerplate)))
+
+
+@cache
+def _letters(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
 
 
 @cache
@@ -117,6 +131,22 @@ def _hits_on(row: Row, index: int, wanted: Wanted, rulings: Rulings, fits: Fits)
             if _has_colon(row, last):
                 break
     return hits
+
+
+def _in_a_sentence(hit: LabelHit, rows: list[Row], written: frozenset[str], rulings: Rulings) -> bool:
+    """Whether words of a sentence only look like a short label: in 'Phổi phải: sáng' stands no 'Phái'.
+
+    One syllable in small letters, or words that go on from others, are a label's only where they have its very marks.
+    """
+    words = rows[hit.row].words
+    label, before = words[hit.first : hit.last + 1], words[max(0, hit.first - 1)]
+    numbered = bool(NUMBERING.match(before.text)) or (hit.first == 1 and before.text.isdigit())
+    goes_on = hit.first > 0 and not numbered and not parted(before, label[0], rulings)
+    letters = len(folded(hit, rows))
+    syllable = len(label) == 1 and letters <= SYLLABLE
+    if not label[0].text[:1].islower() or letters >= LONG or not (goes_on or syllable):
+        return False
+    return _letters("".join(w.text for w in label)) not in written
 
 
 def _without_colons(hits: list[LabelHit]) -> bool:

@@ -19,6 +19,8 @@ from records.document_types import ColumnSpec, DocumentType, TableSpec
 from records.pages import Box, Rulings, Word
 
 FLAG = re.compile(r"^\(?(?:H{1,2}|L{1,2}|[↑↓*])\)?$")
+WRAPS = ("text", "long_text")  # kinds of column whose cells run over several lines
+WRAPPED = 0.9  # letter heights at most between two lines of one cell
 INDEX = re.compile(r"^(\d{1,2})[.)]?$")
 Peek = Callable[[Box], Word | None]
 _Line = dict[str, list[list[Word]]]  # of a table: column -> its words, row by row
@@ -182,12 +184,15 @@ def _lines(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, 
         if alone and "index" not in cells and _opens_cell_of(below, row, bottom, names, columns, spec):
             early = cells
             continue
-        if alone and lines and "index" not in cells and row.box.top - bottom < 0.9 * em and len(lines[-1]) > 1:
+        if alone and lines and "index" not in cells and row.box.top - bottom < WRAPPED * em and len(lines[-1]) > 1:
             above = [w for words in lines[-1].get(spec.row_key, []) for w in words]
             if is_section_title([w for words in cells.values() for w in words], above):
                 continue  # HUYẾT HỌC
             for name, words in cells.items():
                 lines[-1].setdefault(name, []).append(words)
+        elif not alone and lines and _goes_on(cells, lines[-1], spec) and row.box.top - bottom < WRAPPED * em:
+            for name, words in cells.items():
+                lines[-1][name].append(words)
         elif not alone and (_has_key(cells, spec) or (len(names) > 2 and lines)):
             cells = cells if early else cells | _peeked(row, columns, names, em, peek)
             lines.append({name: [words] for name, words in cells.items()})
@@ -196,6 +201,13 @@ def _lines(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, 
             early = {}
         bottom = row.box.bottom
     return lines
+
+
+def _goes_on(cells: dict[str, list[Word]], above: _Line, spec: TableSpec) -> bool:
+    """Whether a row without number and key holds but second lines of cells: '100ml' and 'mạch' below 'NaCl 0,9%' and
+    'Truyền tĩnh'."""
+    worded = {c.name for c in spec.columns if c.kind in WRAPS}
+    return not _has_key(cells, spec) and set(cells) <= worded & set(above)
 
 
 def _opens_cell_of(

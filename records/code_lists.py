@@ -2,9 +2,10 @@
 
 import csv
 import re
+from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from records.errors import SohoaError
 
@@ -13,7 +14,9 @@ NEOPLASMS, ALIASES = "neoplasm_names_vi", "oncology_aliases_vi"
 ICD10_FORM = re.compile(r"[A-Z]\d\d(\.\d{1,2})?[†*]?")
 LAST_DAY = "9999-12-31"
 
+Made = TypeVar("Made", bound=Callable[..., Any])
 _loaded: list[Path] = []
+_forgets: list[Callable[[], None]] = []
 
 
 class Wording(NamedTuple):
@@ -31,26 +34,33 @@ def read_from(folder: Path) -> None:
 
 
 def forget() -> None:
-    """Read every list anew when it is next asked for."""
-    for cached in (rows, entries, codes, icd10_rows, icd10_codes, icd10_wordings, icd10_closed_on):
-        cached.cache_clear()
+    """Read every list anew when it is next asked for, and make anew what was made of one."""
+    for clear in _forgets:
+        clear()
 
 
-@cache
+def of_lists(made: Made) -> Made:
+    """A function kept like `functools.cache` does, until lists are read anew: for what is made of them."""
+    kept = cache(made)
+    _forgets.append(kept.cache_clear)
+    return cast(Made, kept)
+
+
+@of_lists
 def rows(name: str) -> tuple[dict[str, str], ...]:
     """All rows of list `name` by column; SohoaError when there is no such list."""
     found = (folder / f"{name}.csv" for folder in _loaded)
     return read(next((path for path in found if path.is_file()), FOLDER / f"{name}.csv"))
 
 
-@cache
+@of_lists
 def entries(name: str) -> tuple[str, ...]:
     """The wordings of list `name` in the order of the file, each once."""
     column = "alias_vi" if name == ALIASES else "name_vi" if name == NEOPLASMS else "name"
     return tuple(dict.fromkeys(row[column] for row in rows(name) if row.get(column)))
 
 
-@cache
+@of_lists
 def codes(name: str) -> frozenset[str]:
     """All codes of list `name`, whenever they were in force."""
     return frozenset(row["code"] for row in rows(name))
@@ -66,13 +76,13 @@ def in_force(row: dict[str, str], day: str) -> bool:
     return (row.get("valid_from") or "") <= day <= (row.get("valid_to") or LAST_DAY)
 
 
-@cache
+@of_lists
 def icd10_rows(path: Path) -> tuple[dict[str, str], ...]:
     """The rows of the loaded ICD-10 list, of every edition in it."""
     return read(path)
 
 
-@cache
+@of_lists
 def icd10_codes(path: Path | None = None) -> frozenset[str]:
     """ICD-10 codes of the list loaded at set-up and of the lists made for this project.
 
@@ -91,7 +101,10 @@ def icd10_closed_on(path: Path, day: str) -> frozenset[str]:
     return frozenset(row["code"] for row in listed) - frozenset(row["code"] for row in listed if in_force(row, day))
 
 
-@cache
+_forgets.append(icd10_closed_on.cache_clear)
+
+
+@of_lists
 def icd10_wordings(path: Path | None = None) -> tuple[Wording, ...]:
     """What codes are called in Vietnamese, each wording of a code once; the names made for this project among them."""
     listed = icd10_rows(path) if path is not None and icd10_complete(path) else ()

@@ -5,9 +5,8 @@ Officers are shown such values among real ones: who marks them looks at the crop
 
 import random
 from collections.abc import Callable, Iterator
-from functools import cache
 
-from records.code_lists import codes, entries
+from records.code_lists import codes, entries, of_lists
 from review.revisions import normal
 from review.words import SEX, shown
 from transformers.text import without_tones
@@ -59,7 +58,7 @@ def _names(value: str) -> Iterator[str]:
             yield " ".join((*parts[:at], other, *parts[at + 1 :]))
 
 
-@cache
+@of_lists
 def _syllables() -> dict[str, tuple[str, ...]]:
     """The syllables of names, in capitals, by what they are without tones."""
     found: dict[str, tuple[str, ...]] = {}

@@ -3,12 +3,11 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from heapq import nsmallest
 from pathlib import Path
 from typing import NamedTuple
 
-from records.code_lists import ALIASES, FOLDER, NEOPLASMS, entries, rows
+from records.code_lists import ALIASES, FOLDER, NEOPLASMS, entries, of_lists, rows
 from records.document_types import ColumnSpec, FieldSpec
 from transformers.lexicons import BY_KIND
 from transformers.text import folded
@@ -62,7 +61,7 @@ def _distance(line: _Line, parts: Sequence[str]) -> tuple[bool, int, int]:
     return not line.key.startswith(" ".join(parts)), whole, begun
 
 
-@cache
+@of_lists
 def _lines(name: str, icd10_path: Path | None) -> tuple[_Line, ...]:
     listed = LISTS[name](icd10_path) if name in LISTS else _wordings(name)
     return tuple(map(_line, dict.fromkeys(listed)))

@@ -5,14 +5,13 @@ The rule is data: records/code_lists/restricted.csv. A code counts as it was rea
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import cache
 
 from sqlalchemy import Connection, Interval, bindparam, func, insert, select
 
 from pipeline import audit
 from pipeline.tables import field_value
 from records.base import Frozen
-from records.code_lists import rows
+from records.code_lists import of_lists, rows
 from records.documents import ValidatedDocument
 from records.file_rules import Codes, Parts
 from review.tables import glass
@@ -43,7 +42,7 @@ class Restriction(Frozen):
         return kind == TEST and any(word in value.upper() for word in self.tests)
 
 
-@cache
+@of_lists
 def restrictions() -> tuple[Restriction, ...]:
     """The classes, in the order in which they are told."""
     return tuple(Restriction.model_validate(row) for row in rows("restricted"))

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from extractors.clinical_drugs import drug_names
 from pipeline.codes import JOURNAL, altered, load_list
 from records import code_lists
 from records.code_lists import FOLDER, codes_on, icd10_closed_on, icd10_wordings, read_from, rows
 from records.errors import SohoaError
+from transformers.addresses import parse_address
+from validation.wards import names_a_listed_ward
 
 HEADING = "code,name_en,name_vi,category_ref"
 OLD = f"{HEADING}\nI10,,Bệnh lý tăng huyết áp,\nA00,,Bệnh tả,\n"
@@ -86,6 +89,16 @@ def test_a_loaded_list_is_read_in_place_of_the_built_in_one_and_what_it_replaced
     load_list(write(source, source.read_text(encoding="utf-8").replace("Mới", "Khác")), folder)
     assert [row["name"] for row in rows("departments")] == ["Khoa Khác"]
     assert [len(list((folder / "earlier").iterdir())), len(read(folder / JOURNAL))] == [1, 2]
+
+
+def test_what_was_made_of_a_list_is_made_anew_when_another_is_loaded(folder, tmp_path):
+    ward = "code,name,district,province,successor,valid_from,valid_to\n1,Xã Mới Tinh,,Tỉnh Nam Định,,2025-07-01,\n"
+    address = "Xã Mới Tinh, Tỉnh Nam Định"
+    seen = [(parse_address(address).ward, names_a_listed_ward(address), "Sohoamab" in drug_names())]
+    load_list(write(tmp_path / "wards.csv", ward), folder)
+    load_list(write(tmp_path / "drugs.csv", "name,valid_from,valid_to,source\nSohoamab,,,our hospital\n"), folder)
+    seen += [(parse_address(address).ward, names_a_listed_ward(address), "Sohoamab" in drug_names())]
+    assert seen == [("", False, False), ("Xã Mới Tinh", True, True)]
 
 
 def test_a_list_that_was_altered_by_hand_is_told(folder, tmp_path):

@@ -354,6 +354,23 @@ def test_the_findings_are_the_description_where_a_form_has_both():
     assert "Hai phổi sáng" in found["imaging.findings"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Siêu âm khớp gối phải: không thấy tràn dịch ổ khớp.",
+        "Các sụn chêm trong: không thấy bất thường tín hiệu.",
+    ],
+)
+def test_words_of_a_finding_that_look_like_a_label_end_nothing(text):
+    found = fields_on(f"Giới tính: Nữ\nMô tả: {text}", "imaging_report")
+    assert (found["imaging.findings"], found["patient.sex"]) == (text, "Nữ")
+
+
+def test_a_label_in_small_letters_is_one_where_it_has_its_marks():
+    found = fields_on("Họ tên: VÕ AN   phái: Nữ   tuổi: 45")
+    assert (found["patient.sex"], found["patient.age"]) == ("Nữ", "45")
+
+
 def test_the_date_of_the_signature_is_not_that_of_an_empty_blank_above_it():
     assert fields_on("Ngày ra viện:\nHà Nội, ngày 12 tháng 3 năm 2019") == {}
 

@@ -294,8 +294,8 @@ MEDICATIONS = [
 ]
 
 
-def medications(art):
-    cells = cells_on(art, "prescription")
+def medications(art, form="prescription"):
+    cells = cells_on(art, form)
     count = len({f.split(".")[0] for f in cells})
     return [row(cells, i) for i in range(count)]
 
@@ -470,6 +470,24 @@ def test_the_first_line_of_a_cell_above_the_middle_of_its_row_belongs_to_it():
     ]
     found = medications("\n".join(lines))
     assert [m["dosage"] for m in found] == ["Sáng 1 viên", "Uống khi sốt, mỗi lần 1 viên"]
+
+
+def test_second_lines_of_several_cells_go_on_together():
+    art = """
+    STT   Tên thuốc         Hàm lượng   Dung môi      Đường dùng     Thời gian
+    1     Doxorubicin       50mg        NaCl 0,9%     Truyền tĩnh    30 phút
+                                        100ml         mạch
+    2     Ondansetron       8mg         NaCl 0,9%     Truyền tĩnh    15 phút
+                                        50ml          mạch
+    """
+    orders = medications(art, "chemotherapy_order")
+    assert [m["solvent"] for m in orders] == ["NaCl 0,9% 100ml", "NaCl 0,9% 50ml"]
+    assert [m["route"] for m in orders] == ["Truyền tĩnh mạch"] * 2
+
+
+def test_a_strength_read_with_a_letter_for_a_nought_is_no_part_of_the_drug():
+    drug, strength = drug_and_strength("m[0]", words("Bicalutamid 4omg"), "table")
+    assert (drug.raw, strength.raw) == ("Bicalutamid", "4omg")
 
 
 def test_numbered_drugs_need_no_labels():

@@ -123,9 +123,29 @@ def test_a_syllable_that_may_be_several_names_stays_as_read():
     assert with_listed_syllables("TRỊNH NGỌC HÃNG") == "TRỊNH NGỌC HÃNG"
 
 
-def test_only_place_words_and_the_province_of_an_address_are_repaired():
-    read_as = "Xã Yên Tho, Huyên Ý Yên, Tinh Nam Đinh"
-    assert with_listed_places(read_as) == "Xã Yên Tho, Huyện Ý Yên, Tỉnh Nam Định"
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("Xã Yên Tho, Huyên Ý Yên, Tinh Nam Đinh", "Xã Yên Thọ, Huyện Ý Yên, Tỉnh Nam Định"),
+        ("Xã Nào Đấy, Huyện Yên Thể, Tỉnh Bắc Giang", "Xã Nào Đấy, Huyện Yên Thế, Tỉnh Bắc Giang"),
+        ("Số 6 Lê Lơi, Xã Yên Xyz, Huyên Ý Yên, Tinh Nam Đinh", "Số 6 Lê Lơi, Xã Yên Xyz, Huyện Ý Yên, Tỉnh Nam Định"),
+    ],
+)
+def test_an_address_takes_marks_from_listed_units_and_no_letters(read, meant):
+    assert with_listed_places(read) == meant
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("Ngày uống 2 lần, mỗi lần lống, sau ăn", "Ngày uống 2 lần, mỗi lần 1 ống, sau ăn"),
+        ("mỗi lần 2viên", "mỗi lần 2 viên"),
+        ("mỗi lần lạ", "mỗi lần lạ"),
+        ("1 gói, 12x4mm, tuần thứ 05ngày", "1 gói, 12x4mm, tuần thứ 05ngày"),
+    ],
+)
+def test_how_many_of_a_drug_stands_apart_from_its_unit(read, meant):
+    assert normal_form(read, "long_text") == meant
 
 
 def test_what_a_person_types_passes_through_the_same_parsers():

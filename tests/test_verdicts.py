@@ -17,6 +17,7 @@ from validation.confidence import along, estimated  # noqa: E402
 from validation.contract import UNPROVEN  # noqa: E402
 from validation.features import Around, Support  # noqa: E402
 from validation.verdicts import agree, validate  # noqa: E402
+from validation.wards import names_a_listed_ward  # noqa: E402
 from validation.wholeness import flaw_of  # noqa: E402
 
 FORM = DocumentType(
@@ -85,6 +86,38 @@ def test_a_critical_value_without_a_witness_goes_to_review_unless_measurement_al
 def test_running_text_that_cannot_be_whole_goes_to_review_whatever_the_readers_say(raw, flaw):
     assert flaw_of(raw, "long_text", "imaging.findings") == flaw
     assert flaw_of(raw, "person_name", "patient.name") == "", "only running text is looked at"
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "field", "flaw"),
+    [
+        ("Thôn s, Xã An Bình", "address", "patient.address", "letter_zero"),
+        ("Số s1 đường Lê Lợi", "address", "patient.address", "letter_zero"),
+        ("Thôn 5, Xã An Bình", "address", "patient.address", ""),
+        ("ăn", "long_text", "medications[0].dosage", "cut_off"),
+        ("120", "text", "medications[0].duration", "cut_off"),
+        ("120 phút", "text", "medications[0].duration", ""),
+        ("đau bụng", "text", "exam.reason", ""),
+    ],
+)
+def test_what_an_address_and_an_order_cannot_be_without_goes_to_review(raw, kind, field, flaw):
+    assert flaw_of(raw, kind, field) == flaw
+
+
+@pytest.mark.parametrize(
+    ("address", "listed"),
+    [
+        ("Xã Yên Thọ, Huyện Ý Yên, Tỉnh Nam Định", True),
+        ("Xã Yên Tho, Huyện Ý Yên, Tỉnh Nam Định", False),
+        ("Số 3, P. Phúc Xá, Q. Ba Đình, TP. Hà Nội", True),
+        ("Phường Hồng Hà, Thành phố Hà Nội", True),
+        ("Phường Hồng Hà, Quận Ba Đình, Thành phố Hà Nội", False),
+        ("Số 53 Trần Phú, Phường Suối Hoa, TP Bắc Ninh, Tỉnh Bắc", False),
+        ("Hà Nội", False),
+    ],
+)
+def test_an_address_is_listed_by_its_ward_with_the_very_marks(address, listed):
+    assert names_a_listed_ward(address) == listed
 
 
 def test_a_text_that_goes_on_does_not_pass_though_all_readers_say_the_same():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from records.base import Frozen
-from records.code_lists import rows
+from records.code_lists import of_lists, rows
 from transformers.text import clean, folded
 
 REFORM = "2025-07-01"
@@ -51,6 +51,33 @@ def parse_address(text: str) -> Address:
     return Address(written=text, detail=", ".join(rest), province=named, province_now=_now(named))
 
 
+def with_listed_units(text: str) -> str:
+    """'Xã Phồn Xương, Huyện Yên Thể, Tỉnh Bắc Giang' -> '..., Huyện Yên Thế, ...': marks as the list has them, where
+    it has one ward of those letters in that district, or one such district."""
+    found, parts = parse_address(text), text.split(",")
+    district = found.district or _district(found.province, parts[-2] if len(parts) > 1 else "")
+    units = [unit for unit in (found.ward, district, found.province) if unit]
+    if not district and not found.ward:
+        return text
+    for at, unit in zip(range(len(parts) - len(units), len(parts)), units, strict=True):
+        parts[at] = _with_marks(parts[at], unit)
+    return ",".join(parts)
+
+
+def _district(province: str, part: str) -> str:
+    """The district of a province that a part names, '' where none or several have its letters."""
+    named = _districts().get((_bare(province), _bare(part)), ())
+    return named[0] if len(named) == 1 else ""
+
+
+def _with_marks(part: str, unit: str) -> str:
+    """' Huyện Yên Thể' and 'Huyện Yên Thế' -> ' Huyện Yên Thế'; the part as it is where its letters are others."""
+    words, listed = part.split(" "), unit.split(" ")
+    count = len(_bare(unit).split(" "))
+    name, known = words[-count:], listed[-count:]
+    return " ".join([*words[:-count], *known]) if folded(" ".join(name)) == folded(" ".join(known)) else part
+
+
 def _ward(province: str, part: str, behind: Sequence[str]) -> dict[str, str] | None:
     """The listed ward that a part names, with the district behind it or, since the reform, with none."""
     district = _bare(behind[0]) if behind else ""
@@ -74,7 +101,7 @@ def _now(province: str) -> str:
     return _present().get(_bare(province), "")
 
 
-@cache
+@of_lists
 def _wards() -> dict[tuple[str, str], list[dict[str, str]]]:
     """(province, ward), both without kind and marks -> the wards of that name, of both eras."""
     found = defaultdict(list)
@@ -83,13 +110,22 @@ def _wards() -> dict[tuple[str, str], list[dict[str, str]]]:
     return dict(found)
 
 
-@cache
+@of_lists
+def _districts() -> dict[tuple[str, str], list[str]]:
+    """(province, district), both without kind and marks -> the districts of that name."""
+    found = defaultdict(list)
+    for province, district in sorted({(row["province"], row["district"]) for row in rows("wards") if row["district"]}):
+        found[_bare(province), _bare(district)].append(district)
+    return dict(found)
+
+
+@of_lists
 def _provinces() -> dict[str, str]:
     """Name without kind and marks -> as it is called in full; present names win."""
     return {_bare(row["province"]): row["province"] for row in rows("wards")}
 
 
-@cache
+@of_lists
 def _present() -> dict[str, str]:
     """Name without kind and marks, of either era -> the present province as it is called in full."""
     now = {_bare(row["province"]): row["province"] for row in rows("wards") if row["valid_from"] >= REFORM}

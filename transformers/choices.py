@@ -11,6 +11,9 @@ from transformers.text import clean, digits_at_sight, folded
 SEX = {"nam": "male", "nu": "female", "male": "male", "female": "female", "m": "male", "f": "female"}
 MODALITIES = frozenset({"CT", "MR", "US", "CR"})
 _TNM = re.compile(r"\bT ?([0-4OIlXx](?:is|[a-d])?) ?[NÑ]{1,2} ?([0-3OIlXx][a-c]?) ?M ?([01OIlXx][a-c]?)(?![A-Za-z0-9])")
+_COUNTED = r"(?=(?:viên|ống|gói|lọ)\b)"
+_ONE = re.compile(rf"(?<=mỗi lần )[lI|] ?{_COUNTED}")
+_GLUED = re.compile(rf"(\d){_COUNTED}")
 _AFTER_A_NAME = re.compile(r"(?i)[,;:]?\s(?:tu[oổôố]i|gi[oớơ]i|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố])\b.*$")
 
 
@@ -62,8 +65,9 @@ def parse_modality(raw: str) -> str:
 
 
 def parse_text(raw: str) -> str:
-    """As printed: NFC, one space between words, no leaders; a stage's digits where its grammar asks for them."""
-    text = _TNM.sub(_staged, clean(raw))
+    """As printed: NFC, one space between words, no leaders; digits of a stage or a dose where its grammar asks for
+    them, and a space behind how many of a drug: 'mỗi lần lviên' -> 'mỗi lần 1 viên'."""
+    text = _GLUED.sub(r"\1 ", _ONE.sub("1 ", _TNM.sub(_staged, clean(raw))))
     if not any(c.isalnum() for c in text):
         raise ValueError("không có chữ nào")
     return text

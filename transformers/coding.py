@@ -16,7 +16,7 @@ from typing import NamedTuple
 from rapidfuzz import fuzz, process
 
 from records.base import Frozen
-from records.code_lists import Wording, icd10_complete, icd10_wordings
+from records.code_lists import Wording, icd10_complete, icd10_wordings, of_lists
 from records.documents import FieldValue
 from transformers.identifiers import parse_icd10
 from transformers.text import clean, folded
@@ -110,7 +110,7 @@ class Names:
         return tuple(sorted(best.values(), key=lambda c: (-c.likeness, c.code))[:most])
 
 
-@cache
+@of_lists
 def names_of(path: Path) -> Names:
     """The names of the loaded list and of the lists made for this project."""
     return Names(icd10_wordings(path))

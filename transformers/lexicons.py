@@ -6,11 +6,11 @@ same letters under any marks; one entry at least 90 % alike. Two entries equally
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 
 from rapidfuzz import fuzz, process
 
-from records.code_lists import entries
+from records.code_lists import entries, of_lists
+from transformers.addresses import with_listed_units
 from transformers.text import folded, without_tones
 
 NEAR = 90.0
@@ -54,7 +54,7 @@ class Lexicon:
         return names[0] if len(names) == 1 else None
 
 
-@cache
+@of_lists
 def lexicon(name: str) -> Lexicon:
     """The list of that name in records/code_lists/; SohoaError when there is none."""
     return Lexicon(entries(name))
@@ -73,11 +73,12 @@ def with_listed_syllables(name: str) -> str:
 
 
 def with_listed_places(address: str) -> str:
-    """'Xã Yên Thọ, Huyên Ý Yên, Tinh Nam Đinh' -> '..., Huyện Ý Yên, Tỉnh Nam Định': place words and the province."""
+    """'Xã Yên Thọ, Huyên Ý Yên, Tinh Nam Đinh' -> '..., Huyện Ý Yên, Tỉnh Nam Định': place words, the province, and the
+    marks of a ward and district that the list has."""
     parts = [_place_word(part.strip()) for part in address.split(",")]
     if parts:
         parts[-1] = _province(parts[-1])
-    return ", ".join(part for part in parts if part)
+    return with_listed_units(", ".join(part for part in parts if part))
 
 
 def _syllable(syllable: str, lists: tuple[str, ...]) -> str:

@@ -6,9 +6,8 @@ stored as a flag, loaded, exported or shown as a finding about the patient.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 
-from records.code_lists import rows
+from records.code_lists import of_lists, rows
 from records.documents import Issue
 
 _CELL = re.compile(r"(results\[\d{1,4}\])\.(\w{1,30})")
@@ -78,7 +77,7 @@ def _plausible(place: str, row: Row) -> Iterable[Issue]:
         yield Issue(check=IMPLAUSIBLE, field=f"{place}.value", message=message)
 
 
-@cache
+@of_lists
 def _limits() -> dict[tuple[str, str], tuple[str, str]]:
     """(test, unit) -> the lowest and the highest plausible number, '' where there is none."""
     return {(r["name"], r["unit"]): (r.get("low", ""), r.get("high", "")) for r in rows("tests")}

@@ -20,6 +20,7 @@ from validation.checks import document_issues
 from validation.confidence import estimated
 from validation.contract import UNPROVEN, Contract
 from validation.features import FAMILY_OF, Around, Support, surroundings
+from validation.wards import names_a_listed_ward
 from validation.wholeness import flaw_of
 
 Witnesses = Mapping[str, Sequence[tuple[str, str]]]
@@ -255,6 +256,8 @@ def _of_document(judged: Sequence[JudgedValue], issues: Sequence[Issue]) -> Verd
 
 
 def is_listed(value: FieldValue, spec: FieldSpec | ColumnSpec | None) -> bool:
-    """Whether the list of the value's kind, or of its field, holds it."""
+    """Whether the list of the value's kind, or of its field, holds it; of an address, the ward with its district."""
+    if value.kind == "address":
+        return names_a_listed_ward(value.value)
     name = (spec.lexicon if spec else "") or LISTS.get(value.kind, "")
     return bool(name) and value.value in entries(name)

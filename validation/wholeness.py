@@ -15,9 +15,12 @@ GOES_ON = frozenset(
     {
         "sau", "trước", "và", "có", "của", "với", "ở", "do", "theo", "cho",
         "từ", "đến", "không", "thấy", "mỗi", "các", "một", "bờ", "mật", "ranh",
-        "lần", "bị", "kèm", "tại", "hai", "tĩnh", "bên",
+        "lần", "bị", "kèm", "tại", "hai", "tĩnh", "bên", "buổi", "khi", "tỉnh",
     }
 )  # fmt: skip
+# A house or hamlet of which the number may be a letter: 'Thôn s', 'Số s1'.
+NUMBERLESS = re.compile(r"\b(?:[Ss]ố|[Tt]hôn|[Tt]ổ|[Nn]gõ|[Đđ]ội|[Xx]óm|[Ấấ]p|[Kk]hóm) (?:[A-Za-z]\b|[A-Za-z]\d)")
+TAKEN = "medications"  # how a drug is taken opens with a capital and says how long in figures and a word
 ZERO = re.compile(r"N[oO](?![a-zà-ỹ])|M[oO](?![A-Za-zÀ-ỹ])|\d[oO](?![A-Za-zÀ-ỹ])")
 SIGNED = re.compile(r"ghi rõ họ tên|\bký,", re.IGNORECASE)
 NEXT_SENTENCE = re.compile(r"[a-zà-ỹ]\. [A-ZÀ-Ỹ]")
@@ -30,9 +33,10 @@ def flaw_of(raw: str, kind: str, field: str) -> str:
         return ""
     if SIGNED.search(text):
         return "form_words"
-    if ZERO.search(text):
+    if ZERO.search(text) or (kind == "address" and NUMBERLESS.search(text)):
         return "letter_zero"
-    return "cut_off" if _goes_on(text) or _unstopped(text, kind, field) else ""
+    taken = field.startswith(TAKEN) and (text[0].islower() or text.isdigit())
+    return "cut_off" if taken or _goes_on(text) or _unstopped(text, kind, field) else ""
 
 
 def _goes_on(text: str) -> bool:
