@@ -136,6 +136,21 @@ def test_an_address_takes_marks_from_listed_units_and_no_letters(read, meant):
 
 
 @pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        ("CHÂU HỮU GIỚI", "CHÂU HỮU GIỚI"),
+        ("Nguyễn Thị Tuổi", "NGUYỄN THỊ TUỔI"),
+        ("CHÂU HỮU GIỚI Giới tính: Nam", "CHÂU HỮU GIỚI"),
+        ("ĐẶNG VĂN Ý Tuổi", "ĐẶNG VĂN Ý"),
+        ("VÕ AN, tuổi: 45", "VÕ AN"),
+        ("AN VĂN BÌNH Ngày sinh", "AN VĂN BÌNH"),
+    ],
+)
+def test_giới_and_tuổi_are_names_unless_they_are_the_next_label(read, name):
+    assert normal_form(read, "person_name") == name
+
+
+@pytest.mark.parametrize(
     ("read", "meant"),
     [
         ("Ngày uống 2 lần, mỗi lần lống, sau ăn", "Ngày uống 2 lần, mỗi lần 1 ống, sau ăn"),

@@ -14,12 +14,19 @@ _TNM = re.compile(r"\bT ?([0-4OIlXx](?:is|[a-d])?) ?[NÑ]{1,2} ?([0-3OIlXx][a-c]
 _COUNTED = r"(?=(?:viên|ống|gói|lọ)\b)"
 _ONE = re.compile(rf"(?<=mỗi lần )[lI|] ?{_COUNTED}")
 _GLUED = re.compile(rf"(\d){_COUNTED}")
-_AFTER_A_NAME = re.compile(r"(?i)[,;:]?\s(?:tu[oổôố]i|gi[oớơ]i|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố])\b.*$")
+# The next label on the line; Giới and Tuổi are names too, unless more follows or small letters tell them apart.
+_AFTER_A_NAME = re.compile(
+    r"(?i)[,;:]?\s(?:(?:tu[oổôố]i|gi[oớơ]i)(?:\s*[:;]|\s+(?:t[ií]nh|nam|n[uữ]|\d))|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố]\b).*$"
+)
 
 
 def parse_person_name(raw: str) -> str:
     """'Phạm Quốc Giang' -> 'PHẠM QUỐC GIANG' (NFC capitals)."""
-    text = _AFTER_A_NAME.sub("", clean(raw)).upper().replace("0", "O").replace("|", "I").replace("1", "I")
+    said = _AFTER_A_NAME.sub("", clean(raw))
+    *name, last = said.split() or [""]
+    if " ".join(name).isupper() and last.lower() in ("tuổi", "giới") and not last.isupper():
+        said = " ".join(name)
+    text = said.upper().replace("0", "O").replace("|", "I").replace("1", "I")
     text = unicodedata.normalize("NFC", " ".join(text.strip("., ").split()))
     parts = text.split()
     if len(parts) < 2:
