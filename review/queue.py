@@ -38,6 +38,7 @@ ATTEMPTS = 20  # Each failed one means that somebody else got a document.
 
 NOW = func.clock_timestamp()
 TOKEN = text("nextval('review.lease_token')")
+MOST_COMING = 12  # documents drawn ahead
 ORDER = (waiting.c.deadline, waiting.c.place, waiting.c.since, waiting.c.document_id)
 
 
@@ -106,9 +107,11 @@ def claim(
     return None
 
 
-def peek(conn: Connection, account_id: str) -> str | None:
-    """The document that the officer is likely to be given next."""
-    return next((conn.scalar(kind) for kind in _in_turn(conn, account_id, Filters())), None)
+def coming(conn: Connection, account_id: str) -> list[str]:
+    """The documents handed out next, one for each who is at work and one more: one of them is likely hers."""
+    at_work = conn.scalar(select(func.count(lease.c.account_id.distinct())).where(lease.c.until > NOW)) or 0
+    kinds = _in_turn(conn, account_id, Filters())
+    return list(conn.scalars(kinds[0].limit(min(at_work + 1, MOST_COMING)))) if kinds else []
 
 
 def take(conn: Connection, account_id: str, document_id: str, seconds: float = LEASE_SECONDS) -> Lease | None:

@@ -86,6 +86,18 @@ def test_documents_come_by_deadline_then_by_what_their_form_says_then_by_age(off
     assert in_order(review) == ["urgent-nursing", "cover", "old-lab", "young-lab", "nursing"]
 
 
+def test_as_many_documents_are_drawn_ahead_as_people_are_at_work_and_one_more(officers, review):
+    with officers.begin() as conn:
+        for number in range(9):
+            waits(conn, f"d{number}", age=9 - number)
+    assert next_for(review, "an") == "d0"
+    with review.begin() as conn:
+        assert queue.coming(conn, "an") == ["d1", "d2"]
+    assert next_for(review, "binh") == "d1"
+    with review.begin() as conn:
+        assert queue.coming(conn, "binh") == ["d2", "d3", "d4"]
+
+
 def test_a_deadline_that_is_given_later_puts_its_batch_first(officers, review):
     with officers.begin() as conn:
         conn.execute(insert(tables.batch).values(batch_id="box-2", facility_id="DEMO", folder="/2"))

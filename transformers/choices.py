@@ -15,9 +15,8 @@ _COUNTED = r"(?=(?:viên|ống|gói|lọ)\b)"
 _ONE = re.compile(rf"(?<=mỗi lần )[lI|] ?{_COUNTED}")
 _GLUED = re.compile(rf"(\d){_COUNTED}")
 # The next label on the line; Giới and Tuổi are names too, unless more follows or small letters tell them apart.
-_AFTER_A_NAME = re.compile(
-    r"(?i)[,;:]?\s(?:(?:tu[oổôố]i|gi[oớơ]i)(?:\s*[:;]|\s+(?:t[ií]nh|nam|n[uữ]|\d))|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố]\b).*$"
-)
+_NEXT_LABEL = r"(?:tu[oổôố]i|gi[oớơ]i)(?:\s*[:;]|\s+(?:t[ií]nh|nam|n[uữ]|\d))"
+_AFTER_A_NAME = re.compile(rf"(?i)[,;:]?\s(?:{_NEXT_LABEL}|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố]\b).*$")
 
 
 def parse_person_name(raw: str) -> str:

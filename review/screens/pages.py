@@ -18,6 +18,7 @@ from pipeline.reading import PageJob
 from pipeline.tables import document, field_value, page, page_text, scan
 from records.documents import Verdict
 from records.pages import MediaType, PageBox
+from review import queue
 from review.cards import Card
 from review.drawing import Sheet
 from review.images import ImageFault, Images
@@ -103,10 +104,17 @@ def sheets(request: Request, page_ids: Sequence[str]) -> list[dict[str, str]]:
     ]
 
 
-def warm(request: Request, conn: Connection, page_ids: Iterable[str]) -> None:
-    """Draw pages that will be asked for next, beside this request; unknown ids are passed over."""
+def warm(app: FastAPI, conn: Connection, page_ids: Iterable[str]) -> None:
+    """Draw pages that will be asked for next, beside the caller; unknown ids are passed over."""
     looks = (_look(conn, page_id) for page_id in page_ids)
-    images_of(request.app).warm([look.sheet for look in looks if look])
+    images_of(app).warm([look.sheet for look in looks if look])
+
+
+def warm_coming(app: FastAPI, account_id: str) -> None:
+    """Draw the pages of the documents that are handed out next."""
+    with app.state.engine.connect() as conn:
+        coming = select(document.c.page_ids).where(document.c.document_id.in_(queue.coming(conn, account_id)))
+        warm(app, conn, [one for page_ids in conn.scalars(coming) for one in page_ids])
 
 
 def images_of(app: FastAPI) -> Images:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Cookie, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.background import BackgroundTask
 
 from pipeline.releases import sent_back
 from records.document_types import DocumentType, document_types
@@ -17,6 +18,7 @@ from review.policy import Right, Routes, may
 from review.progress import progress
 from review.queue import Filters
 from review.rendering import Transaction, account_of, page
+from review.screens.pages import warm_coming
 
 CHOSEN = "sohoa_queue"  # The filters last started with, so that the next document is of the same kind.
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -72,12 +74,15 @@ def _queue(request: Request, conn: Transaction, filters: Filters, *, empty: bool
     who = account_of(request)
     reviews = who is not None and may(who.role, Right.REVIEW)
     day = progress(conn, who.account_id, today(datetime.now(UTC))) if who and reviews else None
-    return page(
+    answer = page(
         request, "queue.html", counts=queue.counts(conn, filters), filters=filters, progress=day, empty=empty,
         attention=attention_of(conn, who.account_id) if who and reviews else None,
         titles=document_types(), fields=_fields(document_types().get(filters.document_type)),
         sent_back=sent_back(conn) if reviews else [], closed=queue.closed_ones(conn, filters) if reviews else [],
     )  # fmt: skip
+    if who and reviews:
+        answer.background = BackgroundTask(warm_coming, request.app, who.account_id)
+    return answer
 
 
 def _fields(kind: DocumentType | None) -> list[str]:

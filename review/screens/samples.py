@@ -47,7 +47,7 @@ def show_document(request: Request, conn: Transaction, document_id: str) -> Resp
     if found is None:
         return RedirectResponse("/samples", 303)
     page_ids = found.validated.document.page_ids
-    warm(request, conn, page_ids)
+    warm(request.app, conn, page_ids)
     return page(
         request, "samples_task.html", document_id=document_id, place=f"/samples/{document_id}", home="/samples",
         lease=NO_LEASE, most=MAX_TYPED, file=found.label, form=title_of(found.form, language_of(request)),

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from fastapi import Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection, select
-from starlette.background import BackgroundTask
+from starlette.background import BackgroundTask, BackgroundTasks
 
-from pipeline.tables import document, review_task
+from pipeline.tables import review_task
 from records.document_types import DocumentType
 from records.documents import ValidatedDocument
 from records.errors import LostLease
@@ -27,7 +27,7 @@ from review.rendering import Transaction, language_of, page, problem, signed_in
 from review.restricted import locked, restricted
 from review.revisions import MAX_TYPED, Decision, Refused
 from review.screens.help import KEYS
-from review.screens.pages import crop_of, sheets, warm
+from review.screens.pages import crop_of, sheets, warm, warm_coming
 from review.second import UNASKED, Stage, entries_of
 from review.texts import say
 
@@ -54,14 +54,16 @@ def show_task(request: Request, conn: Transaction, document_id: str) -> Response
     if lease is None:
         return RedirectResponse("/queue", status_code=303)
     page_ids = found.validated.document.page_ids
-    warm(request, conn, [*page_ids, *_next_pages(conn, who.account_id)])
+    warm(request.app, conn, page_ids)
     answer = page(
         request, "task.html", document_id=document_id, lease=lease.token, most=MAX_TYPED, file=found.label,
         form=title_of(found.form, language), cards=found.cards, left=found.left,
         crops={card.key: crop_of(request, card) for card in found.cards},
         pages=sheets(request, page_ids), told=TOLD, keys=KEYS,
     )  # fmt: skip
-    answer.background = BackgroundTask(get_ready, icd10_of(request))
+    answer.background = BackgroundTasks(
+        [BackgroundTask(warm_coming, request.app, who.account_id), BackgroundTask(get_ready, icd10_of(request))]
+    )
     return answer
 
 
@@ -174,13 +176,6 @@ def _said(conn: Connection, document_id: str, card: Card, said: str, typed: str)
 def _task_id(conn: Connection, document_id: str, field: str) -> str:
     own = (review_task.c.document_id == document_id) & (review_task.c.field == field)
     return str(conn.scalars(select(review_task.c.task_id).where(own)).one())
-
-
-def _next_pages(conn: Connection, account_id: str) -> list[str]:
-    """Pages of the document that is likely to be handed out next."""
-    following = queue.peek(conn, account_id)
-    page_ids = conn.scalar(select(document.c.page_ids).where(document.c.document_id == following))
-    return list(page_ids or ())
 
 
 def _lease(conn: Connection, document_id: str, account_id: str) -> queue.Lease:
