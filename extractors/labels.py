@@ -270,6 +270,7 @@ def _matches(
             continue
         box = around([w.box for w in row.words[first : last + 1]])
         weight = len(label) * like * like + (3 if colon else 0) + (0.5 if field else 0)
+        weight -= first > 0 and row.words[first].text[:1].islower()  # words of a sentence yield to a label that opens
         found.append(LabelHit(field, index, first, last, colon, weight, box, alone))
     return found
 

@@ -204,10 +204,11 @@ def _lines(body: list[Row], columns: list[_Column], spec: TableSpec, em: float, 
 
 
 def _goes_on(cells: dict[str, list[Word]], above: _Line, spec: TableSpec) -> bool:
-    """Whether a row without number and key holds but second lines of cells: '100ml' and 'mạch' below 'NaCl 0,9%' and
-    'Truyền tĩnh'."""
-    worded = {c.name for c in spec.columns if c.kind in WRAPS}
-    return not _has_key(cells, spec) and set(cells) <= worded & set(above)
+    """Whether a row without a number holds but second lines of cells: '100ml' and 'mạch' below 'NaCl 0,9%' and 'Truyền
+    tĩnh'; of its key only where the row above has a number."""
+    worded = {c.name for c in spec.columns if c.kind in WRAPS} | ({spec.row_key} if "index" in above else set())
+    keyless = not _has_key(cells, spec) or "index" in above
+    return keyless and set(cells) <= worded & set(above)
 
 
 def _opens_cell_of(

@@ -485,6 +485,20 @@ def test_second_lines_of_several_cells_go_on_together():
     assert [m["route"] for m in orders] == ["Truyền tĩnh mạch"] * 2
 
 
+def test_a_drug_and_how_it_is_taken_go_on_below_a_numbered_row():
+    art = """
+    STT   Tên thuốc          Hàm lượng   Số lượng   Đơn vị   Cách dùng
+    1     Calci carbonat +   850mg       32         viên     Ngày uống 2 lần,
+          Vitamin D3                                         trước ăn
+    2     Tenofovir          5mg         46         viên     Ngày uống 1 lần,
+          alafenamid                                         sau ăn
+    """
+    assert [(m["drug"], m["dosage"]) for m in medications(art)] == [
+        ("Calci carbonat + Vitamin D3", "Ngày uống 2 lần, trước ăn"),
+        ("Tenofovir alafenamid", "Ngày uống 1 lần, sau ăn"),
+    ]
+
+
 def test_a_strength_read_with_a_letter_for_a_nought_is_no_part_of_the_drug():
     drug, strength = drug_and_strength("m[0]", words("Bicalutamid 4omg"), "table")
     assert (drug.raw, strength.raw) == ("Bicalutamid", "4omg")

@@ -156,10 +156,12 @@ def test_giới_and_tuổi_are_names_unless_they_are_the_next_label(read, name):
         ("Ngày uống 2 lần, mỗi lần lống, sau ăn", "Ngày uống 2 lần, mỗi lần 1 ống, sau ăn"),
         ("mỗi lần 2viên", "mỗi lần 2 viên"),
         ("mỗi lần lạ", "mỗi lần lạ"),
+        ("3oomg trong NaClo,9% 5OOml", "300mg trong NaCl 0,9% 500ml"),
+        ("3oo người", "3oo người"),
         ("1 gói, 12x4mm, tuần thứ 05ngày", "1 gói, 12x4mm, tuần thứ 05ngày"),
     ],
 )
-def test_how_many_of_a_drug_stands_apart_from_its_unit(read, meant):
+def test_a_dose_has_its_figures_and_stands_apart_from_its_unit(read, meant):
     assert normal_form(read, "long_text") == meant
 
 

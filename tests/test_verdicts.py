@@ -96,6 +96,8 @@ def test_running_text_that_cannot_be_whole_goes_to_review_whatever_the_readers_s
         ("Thôn 5, Xã An Bình", "address", "patient.address", ""),
         ("ăn", "long_text", "medications[0].dosage", "cut_off"),
         ("120", "text", "medications[0].duration", "cut_off"),
+        ("Glucose s% sooml", "text", "medications[0].solvent", "letter_zero"),
+        ("Vitamin B1 + B6 +", "drug", "medications[0].drug", "cut_off"),
         ("120 phút", "text", "medications[0].duration", ""),
         ("đau bụng", "text", "exam.reason", ""),
     ],

@@ -14,6 +14,8 @@ _TNM = re.compile(r"\bT ?([0-4OIlXx](?:is|[a-d])?) ?[NÑ]{1,2} ?([0-3OIlXx][a-c]
 _COUNTED = r"(?=(?:viên|ống|gói|lọ)\b)"
 _ONE = re.compile(rf"(?<=mỗi lần )[lI|] ?{_COUNTED}")
 _GLUED = re.compile(rf"(\d){_COUNTED}")
+_NOUGHTS = re.compile(r"(?<=\d)[oO]{1,4}(?=\s?(?:mg|mcg|ml|g|%)(?![A-Za-zÀ-ỹ]))")  # '3oomg'
+_SALINE = re.compile(r"\b(Na[Cc][l1I]) ?[oO0](?=,9 ?%)")  # 'NaClo,9%'
 # The next label on the line; Giới and Tuổi are names too, unless more follows or small letters tell them apart.
 _NEXT_LABEL = r"(?:tu[oổôố]i|gi[oớơ]i)(?:\s*[:;]|\s+(?:t[ií]nh|nam|n[uữ]|\d))"
 _AFTER_A_NAME = re.compile(rf"(?i)[,;:]?\s(?:{_NEXT_LABEL}|n[aă]m sinh|ng[aà]y sinh|sinh ng[aà]y|m[aã] s[oố]\b).*$")
@@ -74,6 +76,7 @@ def parse_text(raw: str) -> str:
     """As printed: NFC, one space between words, no leaders; digits of a stage or a dose where its grammar asks for
     them, and a space behind how many of a drug: 'mỗi lần lviên' -> 'mỗi lần 1 viên'."""
     text = _GLUED.sub(r"\1 ", _ONE.sub("1 ", _TNM.sub(_staged, clean(raw))))
+    text = _SALINE.sub(r"\1 0", _NOUGHTS.sub(lambda found: "0" * len(found[0]), text))
     if not any(c.isalnum() for c in text):
         raise ValueError("không có chữ nào")
     return text

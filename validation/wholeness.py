@@ -7,7 +7,7 @@ readers agreed, on the generated pages of `bench.corpus`, part `fit`.
 
 import re
 
-TEXTS = ("text", "long_text", "address")
+TEXTS = ("text", "long_text", "address", "drug")
 LONG = 50  # letters from which the text of a finding ends with a full stop
 UNSTOPPED = ("diagnosis", "patient", "surgery.pre", "surgery.post", "treatment")  # fields that name, and end without
 # After these words of a phrase something follows.
@@ -20,7 +20,8 @@ GOES_ON = frozenset(
 )  # fmt: skip
 # A house or hamlet of which the number may be a letter: 'Thôn s', 'Số s1'.
 NUMBERLESS = re.compile(r"\b(?:[Ss]ố|[Tt]hôn|[Tt]ổ|[Nn]gõ|[Đđ]ội|[Xx]óm|[Ấấ]p|[Kk]hóm) (?:[A-Za-z]\b|[A-Za-z]\d)")
-TAKEN = "medications"  # how a drug is taken opens with a capital and says how long in figures and a word
+LETTER_DOSE = re.compile(r"(?<![A-Za-zÀ-ỹ])[sS] ?%|(?<![A-Za-zÀ-ỹ])[sSlI][oO0]{1,3} ?m[lg]\b")  # 's%', 'soml'
+TAKEN = "medications"  # how a drug is taken opens with a capital and says how much and how long in figures and a unit
 ZERO = re.compile(r"N[oO](?![a-zà-ỹ])|M[oO](?![A-Za-zÀ-ỹ])|\d[oO](?![A-Za-zÀ-ỹ])")
 SIGNED = re.compile(r"ghi rõ họ tên|\bký,", re.IGNORECASE)
 NEXT_SENTENCE = re.compile(r"[a-zà-ỹ]\. [A-ZÀ-Ỹ]")
@@ -33,9 +34,9 @@ def flaw_of(raw: str, kind: str, field: str) -> str:
         return ""
     if SIGNED.search(text):
         return "form_words"
-    if ZERO.search(text) or (kind == "address" and NUMBERLESS.search(text)):
+    if ZERO.search(text) or LETTER_DOSE.search(text) or (kind == "address" and NUMBERLESS.search(text)):
         return "letter_zero"
-    taken = field.startswith(TAKEN) and (text[0].islower() or text.isdigit())
+    taken = field.startswith(TAKEN) and (text[0].islower() or text.isdigit() or text.endswith("%"))
     return "cut_off" if taken or _goes_on(text) or _unstopped(text, kind, field) else ""
 
 
