@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from records.base import Frozen
+from records.clinical import Entity
 
 Checked = Literal["machine", "one", "two"]
 TARGET = "emr"
@@ -21,7 +22,8 @@ class PageLink(Frozen):
 
 
 class LoadContext(Frozen):
-    """What the document itself does not know. `reviewers`: who confirmed a field (none: the machine alone)."""
+    """What the document itself does not know. `reviewers`: who confirmed a field (none: the machine alone);
+    `mentions`: what the normal form of a running text says, by field."""
 
     batch_id: str
     facility: str
@@ -30,6 +32,7 @@ class LoadContext(Frozen):
     encounter_key: str
     pages: tuple[PageLink, ...]
     reviewers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    mentions: dict[str, tuple[Entity, ...]] = Field(default_factory=dict)
 
 
 class LoadReceipt(Frozen):

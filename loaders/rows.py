@@ -8,22 +8,26 @@ from typing import Any, NamedTuple
 from loaders.context import LoadContext, checked_by
 from loaders.tables import OF_DOCUMENT
 from loaders.targets import KEY_COLUMNS, TARGETS, Target, columns_of
+from records.clinical import Label
 from records.document_types import DocumentType
 from records.documents import JudgedValue, ValidatedDocument, Verdict
 from records.errors import SohoaError
 
 ROW_FIELD = re.compile(r"(?P<table>\w{1,60})\[(?P<index>\d{1,4})\]\.")
 
+STATED = "stated"  # the method of a value that was taken out of a text
+
 Row = dict[str, Any]
 
 
 class Placed(NamedTuple):
-    """An accepted value and the place in the EMR that it goes to."""
+    """An accepted value and the place in the EMR that it goes to. `part_of`: the field in whose text it stands."""
 
     judged: JudgedValue
     target: Target
     target_id: str
     occurrence: int
+    part_of: str = ""
 
 
 class EmrRows(NamedTuple):
@@ -42,11 +46,12 @@ def rows_for_emr(validated: ValidatedDocument, document_type: DocumentType, cont
     """
     found = list(place_values(validated, document_type, context))
     placed = _whole_rows([p for p in found if not p.judged.absence])
+    placed += [part for one in placed for part in _stated_parts(one, context)]
     loaded = {p.target_id for p in placed}
     empty = [p for p in found if p.judged.absence and (p.target.table not in OF_DOCUMENT or p.target_id in loaded)]
     return EmrRows(
         pages=_page_rows(validated, context, placed),
-        tables=_document_rows(validated, context, placed),
+        tables=_document_rows(validated, context, placed) | _mention_rows(validated, context, placed),
         provenance=[_provenance_row(p, validated, context) for p in (*placed, *empty)],
     )
 
@@ -90,6 +95,50 @@ def _whole_rows(placed: list[Placed]) -> list[Placed]:
     for value in placed:
         held[value.target_id] |= {value.target.column, *dict(value.target.given)}
     return [p for p in placed if held[p.target_id].issuperset(KEY_COLUMNS.get(p.target.table, ()))]
+
+
+def _stated_parts(placed: Placed, context: LoadContext) -> Iterator[Placed]:
+    """The stage and the TNM that a main diagnosis states itself, once and without doubt, as values of its row."""
+    if (placed.target.table, placed.target.column, placed.target.row) != ("condition", "text", "main"):
+        return
+    value = placed.judged.value
+    mentions = context.mentions.get(value.field, ())
+    if any(said.uncertain or said.negated for said in mentions):
+        return
+    for label, column in ((Label.STAGE, "stage"), (Label.TNM, "tnm")):
+        said = [mention for mention in mentions if mention.label is label]
+        if len(said) == 1:
+            normal = str(said[0].value) if label is Label.STAGE else said[0].text
+            reading = value.reading.model_copy(
+                update={"field": f"{value.field}.{column}", "raw": said[0].text, "method": STATED, "others": ()}
+            )
+            part = value.model_copy(update={"reading": reading, "value": normal})
+            judged = placed.judged.model_copy(update={"value": part})
+            yield Placed(
+                judged, placed.target._replace(column=column), placed.target_id, placed.occurrence, value.field
+            )
+
+
+def _mention_rows(validated: ValidatedDocument, context: LoadContext, placed: list[Placed]) -> dict[str, list[Row]]:
+    """What the texts of a document say, each with its place in the text."""
+    document_id = validated.document.document_id
+    rows = [
+        said.model_dump(exclude={"start", "end"})
+        | {
+            "row_id": f"{document_id}|{field}|{said.start}",
+            "encounter_id": context.encounter_key,
+            "occurrence": at,
+            "field": field,
+            "start_at": said.start,
+            "end_at": said.end,
+            "label": said.label.value,
+            "batch_id": context.batch_id,
+            "document_id": document_id,
+        }
+        for field in (p.judged.value.field for p in placed)
+        for at, said in enumerate(context.mentions.get(field, ()))
+    ]
+    return {"text_mention": rows} if rows else {}
 
 
 def _document_rows(validated: ValidatedDocument, context: LoadContext, placed: list[Placed]) -> dict[str, list[Row]]:
@@ -146,7 +195,7 @@ def _page_rows(validated: ValidatedDocument, context: LoadContext, placed: list[
 
 def _provenance_row(placed: Placed, validated: ValidatedDocument, context: LoadContext) -> Row:
     judged, reading = placed.judged, placed.judged.value.reading
-    reviewers = context.reviewers.get(reading.field, ())
+    reviewers = context.reviewers.get(placed.part_of or reading.field, ())
     return {
         "document_id": validated.document.document_id,
         "field": reading.field,

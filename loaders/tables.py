@@ -115,6 +115,22 @@ diagnostic_report = _of_document(
 
 imaging_study = _of_document("imaging_study", *_texts("modality", "taken_on", "laterality", "view"))
 
+# One row for each thing that a loaded text says, as the text has it and no more (OMOP's NOTE_NLP).
+text_mention = _of_document(
+    "text_mention",
+    Column("field", Text, nullable=False, comment="as in provenance: where the text stands"),
+    Column("start_at", Integer, nullable=False, comment="first character in provenance.value, from 0"),
+    Column("end_at", Integer, nullable=False, comment="past the last character"),
+    Column("label", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("negated", Boolean, nullable=False),
+    Column("uncertain", Boolean, nullable=False),
+    Column("laterality", Text, nullable=False, comment="left | right | both, or empty"),
+    Column("value", JSONB(none_as_null=True), comment="of a measure, in the units of its label"),
+    Column("section", Text, nullable=False),
+)
+Index("text_mention_said", text_mention.c.label, text_mention.c.text)
+
 # One row per page: the image (scan and page number), its searchable text, and the text sections that stand on it.
 document_reference = Table(
     "document_reference",
@@ -212,5 +228,7 @@ patient_link = Table(
 # Tables whose rows belong to one document; the others (patient, encounter) are shared by many.
 OF_DOCUMENT: dict[str, Table] = {
     table.name: table
-    for table in (condition, observation, procedure, medication_statement, diagnostic_report, imaging_study)
-}
+    for table in (
+        condition, observation, procedure, medication_statement, diagnostic_report, imaging_study, text_mention,
+    )
+}  # fmt: skip

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 from sqlalchemy.orm import aliased
 
+from extractors.clinical import extract_entities
 from loaders.context import LoadContext, PageLink
 from loaders.emr import load_document, withdraw_document
 from loaders.tables import document_reference
@@ -15,6 +16,7 @@ from pipeline import ledger
 from pipeline.database import engine
 from pipeline.settings import settings
 from pipeline.tables import batch, document, file, issue, page, page_text, review_decision, review_task
+from records.clinical import Entity, Label
 from records.document_types import document_types
 from records.documents import ValidatedDocument, Verdict
 from records.errors import EmrConflict, SohoaError
@@ -22,6 +24,7 @@ from records.pages import PageText
 from records.states import PageState
 
 log = structlog.get_logger()
+SAYING = ("text", "long_text")  # kinds of running text
 SHOWN = ("confirmed", "inherited")
 HELD = "held"
 CONFLICT = "emr_conflict"  # what the EMR did not take; asked of a document as a whole
@@ -78,7 +81,7 @@ def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
     validated = ValidatedDocument.model_validate(stored["validated"])
     context = LoadContext(
         batch_id=batch_id, facility=facility, file_id=stored["file_id"], patient_key=stored["patient_key"],
-        encounter_key=stored["encounter_key"], pages=pages, reviewers=reviewers,
+        encounter_key=stored["encounter_key"], pages=pages, reviewers=reviewers, mentions=mentions_of(validated),
     )  # fmt: skip
     try:
         with engine(settings(), "loader").begin() as conn:
@@ -91,6 +94,18 @@ def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
     settled = validated.verdict is Verdict.ACCEPT
     _move(batch_id, validated, PageState.LOADED if settled else PageState.IN_REVIEW)
     return True
+
+
+def mentions_of(validated: ValidatedDocument) -> dict[str, tuple[Entity, ...]]:
+    """What the accepted texts of a document say, by field; names of persons stand in fields of their own."""
+    texts = {
+        one.value.field: one.value.value
+        for one in validated.values
+        if one.verdict is Verdict.ACCEPT and one.value.kind in SAYING and one.value.value
+    }
+    said = {field: extract_entities(text) for field, text in texts.items()}
+    clinical = {field: tuple(e for e in found if e.label is not Label.PERSON) for field, found in said.items()}
+    return {field: found for field, found in clinical.items() if found}
 
 
 def _page_links(conn: Connection, stored: RowMapping) -> tuple[PageLink, ...]:

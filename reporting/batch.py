@@ -16,7 +16,7 @@ from records.quarantine import QUARANTINE
 
 EMR_TABLES = (
     "patient", "encounter", "condition", "observation", "procedure", "medication_statement", "diagnostic_report",
-    "imaging_study", "document_reference", "provenance",
+    "imaging_study", "text_mention", "document_reference", "provenance",
 )  # fmt: skip
 
 

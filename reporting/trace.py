@@ -14,6 +14,9 @@ PROVENANCE = text(
     "SELECT target_table, target_column, field, rule, checked FROM emr.provenance"
     " WHERE document_id = :id ORDER BY target_table, field"
 )
+MENTIONS = text(
+    "SELECT field, label, count(*) AS times FROM emr.text_mention WHERE document_id = :id GROUP BY 1, 2 ORDER BY 1, 2"
+)
 
 
 def story(identifier: str) -> Iterator[str]:
@@ -73,6 +76,8 @@ def _document_lines(conn: Connection, document_id: str) -> Iterator[str]:
         yield f"  {value['field']}: {value['verdict']} by {rule}"
     for loaded in conn.execute(PROVENANCE, {"id": document_id}):
         yield f"  emr.{loaded.target_table}.{loaded.target_column} from {loaded.field}, checked by {loaded.checked}"
+    for said in conn.execute(MENTIONS, {"id": document_id}):
+        yield f"  emr.text_mention: {said.times} {said.label} in {said.field}"
 
 
 def _file_lines(conn: Connection, document_ids: set[str | None]) -> Iterator[str]:

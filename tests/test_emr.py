@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import ProgrammingError
 
+from extractors.clinical import extract_entities
 from loaders import emr, tables
 from loaders.context import LoadContext, PageLink, natural_key, provisional_key
 from loaders.targets import TARGETS
 from pipeline import database
+from pipeline.emr import mentions_of
 from records.document_types import DocumentType, document_types
 from records.documents import Document, FieldReading, FieldValue, JudgedValue, ValidatedDocument, Verdict
 from records.errors import EmrConflict, SohoaError
@@ -294,6 +296,56 @@ def test_a_value_that_people_checked_says_so(conn):
     assert checked["patient.name"] == ("one", "an")
     assert checked["diagnosis.main"] == ("two", "an, binh")
     assert checked["patient.id"] == ("machine", None)
+
+
+SAID = "Ung thư vú trái giai đoạn IIA (T2N0M0)"
+
+
+def said_in(text: str, field: str = "diagnosis.main") -> dict:
+    """The context's share of a document whose text was taken apart."""
+    return {"mentions": {field: extract_entities(text)}}
+
+
+def test_what_an_accepted_text_says_stands_beside_it_with_its_place(conn):
+    load_letter(conn, LETTER | {"diagnosis.main": SAID}, **said_in(SAID))
+    told = rows(conn, "text_mention")
+    assert [(m["label"], m["text"], m["laterality"]) for m in told] == [
+        ("DIAGNOSIS", "Ung thư vú trái", "left"),
+        ("STAGE", "giai đoạn IIA", ""),
+        ("TNM", "T2N0M0", ""),
+    ]
+    values = {p["field"]: p["value"] for p in rows(conn, "provenance")}
+    assert all(values[m["field"]][m["start_at"] : m["end_at"]] == m["text"] for m in told)
+    assert told[2]["value"] == {"T": "2", "N": "0", "M": "0"}
+
+
+def test_stage_and_tnm_of_the_main_diagnosis_have_columns_and_the_same_source(conn):
+    load_letter(conn, LETTER | {"diagnosis.main": SAID}, **said_in(SAID), reviewers={"diagnosis.main": ("an",)})
+    [condition] = rows(conn, "condition")
+    assert (condition["stage"], condition["tnm"]) == ("IIA", "T2N0M0")
+    source = {p["field"]: p for p in rows(conn, "provenance")}["diagnosis.main.tnm"]
+    assert (source["target_column"], source["raw"], source["method"], source["checked"]) == (
+        "tnm", "T2N0M0", "stated", "one",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["Theo dõi ung thư vú giai đoạn II", "Giai đoạn I, giai đoạn II", "U vú"])
+def test_a_stage_in_doubt_or_said_twice_has_no_column(conn, text):
+    load_letter(conn, LETTER | {"diagnosis.main": text}, **said_in(text))
+    [condition] = rows(conn, "condition")
+    assert (condition["text"], condition["stage"]) == (text, None)
+
+
+def test_a_text_that_was_corrected_says_only_what_it_says_now(conn):
+    load_letter(conn, LETTER | {"diagnosis.main": SAID}, **said_in(SAID))
+    load_letter(conn, LETTER | {"diagnosis.main": "U vú"}, **said_in("U vú"))
+    assert [m["text"] for m in rows(conn, "text_mention")] == ["U vú"]
+    assert "diagnosis.main.stage" not in {p["field"] for p in rows(conn, "provenance")}
+
+
+def test_only_accepted_texts_are_taken_apart():
+    held = [judged("diagnosis.main", SAID), judged("treatment", SAID, Verdict.REVIEW), judged("doctor", "BS. Võ An")]
+    assert list(mentions_of(validated(held))) == ["diagnosis.main"]
 
 
 def test_a_file_without_numbers_stands_under_provisional_keys(conn):

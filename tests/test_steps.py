@@ -23,7 +23,7 @@ BATCH = "box-17"
 CRITICAL = {"patient.name": "NGUYỄN KIM LIỄU", "patient.id": "19666357", "encounter.number": "19.013225"}
 EMR_TABLES = (
     "patient", "encounter", "condition", "observation", "procedure", "medication_statement", "diagnostic_report",
-    "imaging_study", "document_reference", "provenance",
+    "imaging_study", "text_mention", "document_reference", "provenance",
 )  # fmt: skip
 
 
@@ -103,7 +103,9 @@ def test_two_pages_of_one_patient_vouch_for_each_other_and_every_value_keeps_its
     assert loaded == tuple(CRITICAL.values()) and stay["patient_id"] == patient["patient_id"]
 
     accepted = {(p["document"], f["name"]): f for p in (cover, lab) for f in p["fields"] if f["verdict"] == "accept"}
-    sources = rows(clean, "SELECT * FROM emr.provenance")
+    stated = rows(clean, "SELECT * FROM emr.provenance WHERE method = 'stated'")
+    assert all(s["raw"] in accepted[s["document_id"], s["field"].rpartition(".")[0]]["value"] for s in stated)
+    sources = rows(clean, "SELECT * FROM emr.provenance WHERE method <> 'stated'")
     assert {(s["document_id"], s["field"]) for s in sources} <= accepted.keys()
     assert {(cover["document"], name) for name in CRITICAL} <= {(s["document_id"], s["field"]) for s in sources}
     for source in sources:
