@@ -9,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from pipeline import cli_accuracy, cli_batch, cli_lists, cli_pages, cli_pilot, cli_policy
+from pipeline import cli_accuracy, cli_batch, cli_forecast, cli_lists, cli_pages, cli_pilot, cli_policy
 from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
 from pipeline.cli_registry import patient_app, registry_app, target_app
 from pipeline.cli_users import user_app
@@ -39,6 +39,7 @@ app.add_typer(cli_policy.app, name="policy")
 app.add_typer(cli_pilot.pilot_app, name="pilot")
 app.add_typer(cli_pilot.sample_app, name="sample")
 app.add_typer(user_app, name="user")
+app.command()(cli_forecast.forecast)
 app.command()(cli_accuracy.accuracy)
 
 

@@ -59,7 +59,12 @@ batch = Table(
     "batch", metadata, _key("batch_id"), _to("facility_id", "facility.facility_id"), _text("folder"),
     _text("boundary", text("'scan'")), _to("target_id", "target.target_id", null=True),
     _text("state", text("'open'")), Column("held_because", Text), _at("created_at"), _at("closed_at", null=True),
+    Column("urgent", Boolean, nullable=False, server_default=text("false")), _at("queued_at", null=True),
+    Index("batch_queued", "queued_at", postgresql_where=text("queued_at IS NOT NULL")),
 )  # fmt: skip
+
+# The batch '' stands for all.
+pause = Table("pause", metadata, _key("batch_id"), _text("reason"), _text("paused_by"), _at("paused_at"))
 
 scan = Table(
     "scan", metadata, _key("scan_id"), _text("media_type"), Column("page_count", Integer, nullable=False),
@@ -89,6 +94,11 @@ page_ruling = Table(
 
 page_count = Table(
     "page_count", metadata, _key("batch_id"), _key("state"), Column("pages", Integer, nullable=False)
+)  # fmt: skip
+
+page_day = Table(
+    "page_day", metadata, _key("batch_id"), Column("day", Date, primary_key=True), _key("was"), _key("state"),
+    Column("pages", Integer, nullable=False), Index("page_day_day", "day"),
 )  # fmt: skip
 
 outbox = Table(
