@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from airflow.sdk import Asset, Param, PartitionedAssetTimetable, chain, dag, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 BATCH = "{{ dag_run.partition_key or params.batch }}"
 BATCH_ID = Param(
@@ -31,9 +31,11 @@ def migrate_batch() -> None:
         return steps.list_chunks(batch_id)
 
     @task(pool="ocr", execution_timeout=timedelta(hours=1))
-    def extract(page_ids: list[str]) -> int:
+    def extract(page_ids: list[str], batch_id: str) -> int:
         from pipeline import steps
 
+        if later := steps.held_until(batch_id):  # It rests, or somebody waits for another batch.
+            raise AirflowRescheduleException(later)  # type: ignore[no-untyped-call]
         return steps.extract(page_ids)
 
     @task(trigger_rule="none_failed")  # No chunk to read (all is held already) shows as skipped.
@@ -62,7 +64,7 @@ def migrate_batch() -> None:
 
         return steps.account(batch_id)
 
-    read = extract.expand(page_ids=list_pages(BATCH))
+    read = extract.partial(batch_id=BATCH).expand(page_ids=list_pages(BATCH))
     passed = check(BATCH)
     loaded = load(BATCH, passed)  # type: ignore[arg-type]  # Airflow hands over what `check` returned.
     chain(read, assemble(BATCH), passed, loaded, account(BATCH))

@@ -58,3 +58,64 @@ def batch_release(
         releases.decide(conn, batch, by, releases.Decision.ACCEPT, why)
         audit.record(conn, who(), "release:command", f"batch:{batch}", {"by": by})
     out.print(f"Batch {batch} may be loaded.", highlight=False, markup=False)
+
+
+@app.command("queue")
+def batch_queue(batches: list[str]) -> None:
+    """Let batches wait for their turn; Airflow starts them in order."""
+    from pipeline import audit, turns
+
+    with ready_engine().begin() as conn:
+        queued = turns.queue(conn, batches)
+        for one in queued:
+            audit.record(conn, who(), "batch:queue", f"batch:{one}", {})
+    out.print(f"{len(queued)} batches wait, {len(batches) - len(queued)} did already.")
+
+
+@app.command("turns")
+def batch_turns(as_json: Json = False) -> None:
+    """The batches that wait, the next first, and what rests."""
+    from pipeline import turns
+
+    with ready_engine().connect() as conn:
+        waiting = [{"batch": row.batch_id, "urgent": row.urgent} for row in conn.execute(turns.in_turn())]
+        resting = turns.resting(conn)
+    print_rows(waiting, as_json)
+    for name, reason in resting.items() if not as_json else ():
+        out.print(f"{name or 'Everything'} rests: {reason}", style="yellow", highlight=False, markup=False)
+
+
+@app.command("urgent")
+def batch_urgent(batch: str, off: Annotated[bool, typer.Option("--off", help="No longer.")] = False) -> None:
+    """The patient is back: read this batch before all others."""
+    from pipeline import audit, turns
+
+    with ready_engine().begin() as conn:
+        turns.hurry(conn, batch, on=not off)
+        audit.record(conn, who(), "batch:urgent", f"batch:{batch}", {"on": not off})
+    out.print(f"Batch {batch} {'waits like the others' if off else 'is read next'}.", highlight=False, markup=False)
+
+
+@app.command("pause")
+def batch_pause(
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks at the queue.")],
+    batch: Annotated[str, typer.Argument(help="A batch; none: everything.")] = "",
+) -> None:
+    """Begin no chunk of a batch, or of any, until it is resumed; chunks under way are finished."""
+    from pipeline import audit, turns
+
+    with ready_engine().begin() as conn:
+        turns.rest(conn, batch, who(), reason)
+        audit.record(conn, who(), "batch:pause", f"batch:{batch or '*'}", {"reason": reason})
+    out.print(f"{batch or 'Everything'} rests.", highlight=False, markup=False)
+
+
+@app.command("resume")
+def batch_resume(batch: Annotated[str, typer.Argument(help="A batch; none: everything.")] = "") -> None:
+    """Go on with what was paused."""
+    from pipeline import audit, turns
+
+    with ready_engine().begin() as conn:
+        went = turns.resume(conn, batch)
+        audit.record(conn, who(), "batch:resume", f"batch:{batch or '*'}", {"rested": went})
+    out.print(f"{batch or 'Everything'} {'goes on' if went else 'did not rest'}.", highlight=False, markup=False)

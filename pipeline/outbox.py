@@ -1,21 +1,23 @@
 """Beside stage 8, pipeline.outbox: documents that officers have settled become asset events that start their loading.
 
 Airflow nudges and the pages are the truth: an event that was posted twice loads nothing twice, and one that was not
-accepted is posted again. Runs beside Airflow as `python -m pipeline.outbox`.
+accepted is posted again. Runs beside Airflow as `python -m pipeline.outbox`; the same process hands out turns to
+batches that wait (`pipeline.dispatch`).
 """
 
-import json
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import structlog
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from pipeline import airflow, persons, processes, steps
+from pipeline.airflow_api import asset_id, connected, told
 from pipeline.database import engine
+from pipeline.dispatch import dispatch
 from pipeline.finished import TOPIC
 from pipeline.settings import Settings
 from pipeline.settings import settings as _settings
@@ -24,7 +26,7 @@ from records.errors import SohoaError
 
 log = structlog.get_logger()
 ASSET = TOPIC
-EVERY_SECONDS, TIMEOUT_SECONDS = 15, 10
+EVERY_SECONDS = 15
 MOST = 500  # rows at a time
 
 
@@ -70,53 +72,23 @@ def _waiting(conn: Connection) -> Sequence[Row[Any]]:
 def _posted(settings: Settings, url: str, batches: Sequence[str]) -> set[str]:
     """The batches of which Airflow took the event."""
     accepted: set[str] = set()
-    # No proxy: the event never leaves this machine, or the host that `url` names.
-    with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-        try:
-            client.headers["Authorization"] = f"Bearer {_token(client, settings)}"
-            asset_id = _asset_id(client)
-            for batch_id in batches:
-                event = {"asset_id": asset_id, "extra": {"batch": batch_id}}
-                client.post("/api/v2/assets/events", json=event).raise_for_status()
-                accepted.add(batch_id)
-        except httpx.HTTPStatusError as error:
-            log.warning("refused", status=error.response.status_code, path=error.request.url.path)
-        except (httpx.TransportError, SohoaError) as error:
-            log.warning("not_reached", why=str(error))
+    with told(), connected(settings, url) as client:
+        asset = asset_id(client, ASSET)
+        for batch_id in batches:
+            event = {"asset_id": asset, "extra": {"batch": batch_id}}
+            client.post("/api/v2/assets/events", json=event).raise_for_status()
+            accepted.add(batch_id)
     return accepted
 
 
-def _token(client: httpx.Client, settings: Settings) -> str:
-    """A token of Airflow's SimpleAuthManager for its only user."""
-    password = json.loads(airflow.password_file(settings).read_text(encoding="utf-8"))[airflow.USER]
-    answer = client.post("/auth/token", json={"username": airflow.USER, "password": password}).raise_for_status()
-    return str(_told(answer)["access_token"])
-
-
-def _asset_id(client: httpx.Client) -> int:
-    """The number that Airflow gave the asset when it read the DAG; SohoaError before."""
-    answer = client.get("/api/v2/assets", params={"name_pattern": ASSET, "limit": 100}).raise_for_status()
-    found = next((asset["id"] for asset in _told(answer)["assets"] if asset["name"] == ASSET), None)
-    if found is None:
-        raise SohoaError(f"Airflow does not know the asset '{ASSET}' yet")
-    return int(found)
-
-
-def _told(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = answer.json()
-    except ValueError as error:
-        raise SohoaError(f"{answer.request.url.path} answers what is no JSON; is that Airflow?") from error
-    return told
-
-
 def main() -> None:
-    """Post every EVERY_SECONDS until told to stop; a database that is away is waited for."""
+    """Post, and hand out turns, every EVERY_SECONDS until told to stop; a database that is away is waited for."""
     chosen, stopping = _settings(), processes.stop_on_signals()
     url = os.environ.get("AIRFLOW__API__BASE_URL") or f"http://{airflow.HOST}:{airflow.PORT}"
     while not stopping.wait(EVERY_SECONDS):
         try:
             post_reviewed(chosen, url)
+            dispatch(chosen, url, datetime.now(UTC))
         except OperationalError:
             log.warning("database_away")
 

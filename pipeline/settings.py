@@ -1,6 +1,7 @@
 """Before stage 0, pipeline.settings: turns SOHOA_* variables and settings.toml into one frozen Settings object."""
 
 import os
+from datetime import time
 from functools import cache
 from pathlib import Path
 
@@ -18,9 +19,11 @@ class Settings(BaseSettings):
     """What an installation may choose. Variables SOHOA_... win over settings.toml in `home`.
 
     `database_url` empty: the embedded PostgreSQL in `home`/pg. `page_seconds`, `page_memory_mb`: what one page may
-    cost a worker before it is put aside. `review_idle_minutes`, `review_session_hours`: how long somebody stays signed
-    in to the workbench without doing anything, and at all. `review_cache_mb`: pictures of pages that it remembers.
-    `oidc_issuer`, `oidc_client_id`, `oidc_client_secret`: the hospital's directory, where its people may sign in.
+    cost a worker before it is put aside. `batches_at_once`: runs that Airflow is given. `night_from`, `night_until`:
+    hours in Vietnam at which every worker reads; by day `day_share` of them do. `inbox`: the folder where boxes arrive.
+    `review_idle_minutes`, `review_session_hours`: how long somebody stays signed in to the workbench without doing
+    anything, and at all. `review_cache_mb`: pictures of pages that it remembers. `oidc_issuer`, `oidc_client_id`,
+    `oidc_client_secret`: the hospital's directory, where its people may sign in.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="SOHOA_", extra="ignore", env_ignore_empty=True)
@@ -37,6 +40,11 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(default=1000, ge=1, le=2000)
     page_seconds: int = Field(default=120, ge=1)
     page_memory_mb: int = Field(default=3000, ge=256)
+    batches_at_once: int = Field(default=3, ge=1, le=50)
+    night_from: time = time(19)
+    night_until: time = time(6)
+    day_share: float = Field(default=1.0, ge=0, le=1)
+    inbox: Path | None = None
     review_host: str = "127.0.0.1"
     review_port: int = Field(default=8090, ge=1024, le=65535)
     review_idle_minutes: int = Field(default=30, ge=1, le=240)

@@ -8,6 +8,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from extractors.intake import find_scans, read_scan, relative_name
-from pipeline import documents, filing, ledger
+from pipeline import documents, filing, ledger, turns
 from pipeline.batch_pages import rulings_of
 from pipeline.box_index import read_index, store_index
 from pipeline.children import Workers
@@ -114,6 +115,13 @@ def waiting(batch_id: str) -> list[str]:
     )
     with engine(settings(), "pipeline").connect() as conn:
         return list(conn.scalars(query))
+
+
+def held_until(batch_id: str) -> datetime | None:
+    """When a chunk of the batch may ask again (UTC); None when it may begin now."""
+    now = datetime.now(UTC)
+    with engine(settings(), "pipeline").connect() as conn:
+        return turns.held_until(conn, batch_id, now)
 
 
 def extract(page_ids: Sequence[str], workers: Workers | None = None, progress: Progress | None = None) -> int:

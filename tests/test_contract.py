@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from records.errors import SohoaError
+from validation import diagnostics
 from validation.calibration import MODEL, calibration
 from validation.contract import (
     CRITICAL,
@@ -92,6 +93,14 @@ def test_over_confidence_among_the_surest_is_caught_though_the_whole_looks_hones
     humble = [Scored(0.5, True) for _ in range(3000)]
     assert not is_over_confident([*scored(3000, 60), *humble])
     assert soundness([*humble, *scored(3000, 60)], 598) is Soundness.OVER_CONFIDENT
+
+
+@pytest.mark.parametrize(("wrong", "verdict"), [(19, Soundness.SOUND), (400, Soundness.DEGENERATE)])
+def test_a_score_is_blind_only_where_enough_errors_show_it(wrong, verdict):
+    """Errors are stated like right values are, in two bins."""
+    right = [Scored(stated, True) for stated in (0.9995, 0.996) for _ in range(17_000)]
+    errors = [Scored((0.9995, 0.996)[n % 2], False) for n in range(wrong)]
+    assert diagnostics._is_degenerate([*right, *errors]) == (verdict is Soundness.DEGENERATE)
 
 
 def test_a_calibrated_score_that_tells_nothing_apart_is_degenerate():

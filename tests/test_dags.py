@@ -14,7 +14,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from pipeline import airflow, ledger
+from pipeline import airflow, ledger, turns
 from pipeline.database import airflow_url
 from records.pages import Batch
 from records.states import AT_REST
@@ -75,6 +75,29 @@ def test_the_tasks_follow_each_other_from_pages_to_account(described):
     }
 
 
+OTHERS = """
+import importlib, json
+from airflow.sdk import DAG
+told = {}
+for name in ("backfill_months", "load_reviewed", "register_batch", "verify_store"):
+    made = getattr(importlib.import_module(f"dags.{name}"), name)()
+    told[name] = {"runs": made.max_active_runs, "catchup": made.catchup, "tasks": sorted(made.task_ids)}
+print(json.dumps(told))
+"""
+
+
+def test_the_other_timetables_import_and_never_catch_up(tmp_path):
+    env = dict(os.environ) | {"AIRFLOW_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", OTHERS], cwd=REPOSITORY, env=env, capture_output=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == {
+        "backfill_months": {"runs": 2, "catchup": False, "tasks": ["queue_month"]},
+        "load_reviewed": {"runs": 1, "catchup": False, "tasks": ["account", "list_batches", "load"]},
+        "register_batch": {"runs": 1, "catchup": False, "tasks": ["register"]},
+        "verify_store": {"runs": 1, "catchup": False, "tasks": ["verify"]},
+    }
+
+
 def test_only_the_chunks_of_pages_are_mapped(described):
     assert [name for name, task in described["tasks"].items() if task["mapped"]] == ["extract"]
 
@@ -109,7 +132,9 @@ def test_a_run_without_a_batch_fails_and_says_what_to_do(settings, clean):
 
 
 @pytest.mark.slow
-def test_a_batch_goes_through_under_a_real_scheduler_and_no_process_is_left_behind(settings, clean, batch, assets):
+def test_a_waiting_batch_gets_its_turn_under_a_real_scheduler_and_no_process_is_left_behind(
+    settings, clean, batch, assets
+):
     with socket.socket() as free, socket.socket() as other:
         free.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -120,9 +145,10 @@ def test_a_batch_goes_through_under_a_real_scheduler_and_no_process_is_left_behi
     server = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, env=env)
     try:
         said = until(START_SECONDS, lambda: server.stdout.readline())
-        trigger(settings, batch)
+        with clean.begin() as connection:
+            turns.queue(connection, [batch])
         family = psutil.Process(server.pid).children(recursive=True)
-        assert state_of_the_run(settings) == "success"
+        assert state_of_the_run(settings, batch) == "success"
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0
@@ -132,19 +158,12 @@ def test_a_batch_goes_through_under_a_real_scheduler_and_no_process_is_left_behi
     assert_accounted(clean, batch)
 
 
-def trigger(settings, batch_id):
-    """Ask until the DAG processor has entered the DAG."""
-    command = [sys.executable, "-m", "pipeline.airflow", "dags", "trigger", "migrate_batch", "--run-id", "test"]
-    command += ["--conf", json.dumps({"batch": batch_id})]
-    until(60, lambda: subprocess.run(command, cwd=REPOSITORY, capture_output=True).returncode == 0)
-
-
-def state_of_the_run(settings):
+def state_of_the_run(settings, batch):
     metadata = create_engine(airflow_url(settings))
 
     def finished():
         with metadata.connect() as connection:
-            state = connection.scalar(text("SELECT state FROM dag_run WHERE run_id = 'test'"))
+            state = connection.scalar(text("SELECT state FROM dag_run WHERE partition_key = :key"), {"key": batch})
         return state if state in ("success", "failed") else ""
 
     return until(RUN_SECONDS, finished)

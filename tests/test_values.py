@@ -113,6 +113,13 @@ def test_a_misread_letter_of_a_long_wording_is_still_corrected():
     assert value("surgery.anesthesia", "Tê đám rối thẩn kinh cánk tay").value == "Tê đám rối thần kinh cánh tay"
 
 
+def test_a_row_s_number_before_a_listed_name_is_no_part_of_it():
+    read = ("2 Hemoglobin", "7. Bạch cầu trung tính", "5, Pembrolizumab", "2 Chẳng có trong danh mục")
+    kinds = ("test_name", "test_name", "drug", "test_name")
+    meant = [normal_form(raw, kind) for raw, kind in zip(read, kinds, strict=True)]
+    assert meant == ["Hemoglobin", "Bạch cầu trung tính", "Pembrolizumab", "2 Chẳng có trong danh mục"]
+
+
 def test_a_syllable_nobody_bears_becomes_the_only_listed_one():
     assert with_listed_syllables("NGUYÊN HỮU SƠN") == "NGUYỄN HỮU SƠN"
     assert with_listed_syllables("ĐẢNG CÔNG NGHĨA") == "ĐẶNG CÔNG NGHĨA"

@@ -184,6 +184,13 @@ def test_a_figure_of_a_row_whose_test_nobody_knows_goes_to_review(named, verdict
     assert [(str(v.verdict), v.rule) for v in whole.values if v.value.field == "results[0].value"] == [verdict]
 
 
+def test_a_test_s_name_that_is_but_a_part_of_a_listed_one_names_no_row():
+    figure = value("results[0].value", "5.4", 1.0, others=("5.4",), agreed=1)
+    test = value("results[0].test", "cầu trung tính", 1.0, others=("cầu trung tính",), agreed=1)
+    whole = validate(DOCUMENT, (test, figure), LAB, {}, contract())
+    assert [v.rule for v in whole.values if v.value.field == "results[0].value"] == ["row_unnamed"]
+
+
 def test_a_stage_of_which_one_reader_says_otherwise_goes_to_review_though_two_agree():
     stage, other = "Ung thư vú giai đoạn II (T2N1M0)", "Ung thư vú giai đoạn III (T2N1M0)"
     differ = value("note", stage, 1.0, "sohoa 1", others=(other, stage), agreed=1)

@@ -3,6 +3,7 @@
 A reading that its parser refuses keeps its best tidy text and gets a problem, worded for the officer who sees it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,6 +15,8 @@ from transformers.text import clean
 
 Lexicons = Mapping[str, Lexicon]
 
+OF_ROWS = ("drug", "test_name")  # beside which a row's number stands
+ITEM = re.compile(r"^\d{1,2}[.,)]?\s+(?=[^\W\d_])")
 REPAIRS: dict[str, Callable[[str], str]] = {"person_name": with_listed_syllables, "address": with_listed_places}
 
 
@@ -69,7 +72,9 @@ def _listed(value: str, kind: str, name: str, known: Lexicons) -> str:
     name = name or BY_KIND.get(kind, "")
     if not name:
         return value
-    return (known[name] if name in known else lexicon(name)).nearest(value) or value
+    listed = known[name] if name in known else lexicon(name)
+    bare = ITEM.sub("", value) if kind in OF_ROWS else value
+    return listed.nearest(value) or (bare != value and listed.nearest(bare)) or value
 
 
 def _best_guess(raws: Sequence[str], kind: str) -> str:

@@ -3,6 +3,7 @@
 A score can be calibrated and useless (all values alike) or useful and over-confident; both send a family to review.
 """
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from records.base import Frozen
 LEVEL = 0.95
 EDGES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)  # of the bins of stated probability
 ONE_BIN = 0.98  # share of values from which a score tells nothing apart
-BLIND = 0.6  # AUROC from which down it does not tell right from wrong
+BLIND = 0.6  # AUROC that surely lies below does not tell right from wrong
 ERRORS_TO_TELL = 10  # an AUROC over fewer errors is chance
 OVER = 2.0  # times as many errors as stated, surely, is over-confident
 SLACK = 0.002  # of which this share of all values is forgiven: fonts and scanners differ a little
@@ -149,7 +150,14 @@ def _is_degenerate(values: Sequence[Scored]) -> bool:
         return False
     alike = max(map(len, _in_bins(values))) >= ONE_BIN * len(values)
     area = auroc(values)
-    return alike or (area is not None and area <= BLIND)
+    return alike or (area is not None and _at_most(area, wrong, len(values) - wrong) <= BLIND)
+
+
+def _at_most(area: float, wrong: int, right: int) -> float:
+    """The upper 95 % bound (one side) of an AUROC over so many errors, by Hanley and McNeil (Radiology 1982)."""
+    one_wrong, one_right = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (wrong - 1) * (one_wrong - area**2) + (right - 1) * (one_right - area**2)
+    return area + 1.645 * math.sqrt(max(0.0, spread) / (wrong * right))
 
 
 def _surest_half(values: Sequence[Scored]) -> list[Scored]:

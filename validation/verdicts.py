@@ -218,14 +218,23 @@ def _blockers(value: FieldValue, *, critical: bool, unnamed: bool = False, withh
 
 
 def unnamed_rows(values: Sequence[FieldValue], form: DocumentType) -> frozenset[str]:
-    """Rows whose test or drug is missing, or was read by one reader only and stands in no list."""
+    """Rows whose test or drug is missing, or stands in no list and was read by one reader only or is but a part of a
+    listed one: 'cầu trung tính' of 'Bạch cầu trung tính'."""
     keys = {f"{table.name}.{table.row_key}" for table in form.tables}
     named = {
         _row(v.field)
         for v in values
-        if ROW.sub(".", v.field) in keys and not v.problem and (v.agreed or is_listed(v, form.spec(v.field)))
+        if ROW.sub(".", v.field) in keys
+        and not v.problem
+        and (is_listed(v, form.spec(v.field)) or (v.agreed and not _is_part(v)))
     }
     return frozenset(row for v in values if (row := _row(v.field)) and row not in named)
+
+
+def _is_part(value: FieldValue) -> bool:
+    """Whether its words stand in a listed wording of more."""
+    words = f" {value.value.casefold()} "
+    return any(words in f" {wording.casefold()} " for wording in entries(LISTS.get(value.kind, value.kind)))
 
 
 def _row(field: str) -> str:
