@@ -99,7 +99,7 @@ def test_over_confidence_among_the_surest_is_caught_though_the_whole_looks_hones
 def test_a_score_is_blind_only_where_enough_errors_show_it(wrong, verdict):
     """Errors are stated like right values are, in two bins."""
     right = [Scored(stated, True) for stated in (0.9995, 0.996) for _ in range(17_000)]
-    errors = [Scored((0.9995, 0.996)[n % 2], False) for n in range(wrong)]
+    errors = [Scored((0.996, 0.9995)[n % 2], False) for n in range(wrong)]
     assert diagnostics._is_degenerate([*right, *errors]) == (verdict is Soundness.DEGENERATE)
 
 
