@@ -30,6 +30,7 @@ PROCESSES = {
     "triggerer": [*AIRFLOW, "triggerer", "--skip-serve-logs"],
     "outbox": [sys.executable, "-m", "pipeline.outbox"],
 }
+ONE_EACH = {"scheduler": {"SOHOA_WORKERS": "1"}}  # it runs the tasks; who hands out slots must know them all
 WORKBENCH = [sys.executable, "-m", "review"]
 HOST, PORT, USER = "127.0.0.1", 8080, "it"
 PASSWORDS = "airflow_users.json"
@@ -108,7 +109,9 @@ def serve(settings: Settings, port: int = PORT) -> None:
     prepare(settings)
     stopping = processes.stop_on_signals()
     # The pool `ocr` spreads chunks over the cores, so that each task reads its pages one by one.
-    children = {name: _start(settings, name, command, port, SOHOA_WORKERS="1") for name, command in PROCESSES.items()}
+    children = {
+        name: _start(settings, name, command, port, **ONE_EACH.get(name, {})) for name, command in PROCESSES.items()
+    }
     children |= {"review": _start_workbench(settings)}
     try:
         _announce(settings, port, children, stopping)

@@ -27,7 +27,8 @@ def dispatch(settings: Settings, url: str, now: datetime) -> list[str]:
     with engine(settings, "pipeline").begin() as conn:
         waiting = conn.execute(turns.in_turn().with_for_update(of=batch, skip_locked=True)).all()
         with told(), connected(settings, url) as client:
-            _set_slots(client, turns.slots(settings, now))
+            with told():  # Slots that cannot be set keep no batch waiting.
+                _set_slots(client, turns.slots(settings, now))
             room = settings.batches_at_once - _running(client) if waiting else 0
             for row in waiting:
                 if row.urgent or room > 0:
@@ -54,6 +55,6 @@ def _running(client: httpx.Client) -> int:
 def _set_slots(client: httpx.Client, slots: int) -> None:
     """Give the pool its slots where it has others; tasks that run are left alone."""
     if int(answer_of(client.get(f"/api/v2/pools/{POOL}"))["slots"]) != slots:
-        asked = {"update_mask": ["slots"]}
-        answer_of(client.patch(f"/api/v2/pools/{POOL}", params=asked, json={"pool": POOL, "slots": slots}))
+        asked, body = {"update_mask": "slots"}, {"pool": POOL, "slots": slots, "include_deferred": False}
+        answer_of(client.patch(f"/api/v2/pools/{POOL}", params=asked, json=body))
         log.info("slots", pool=POOL, slots=slots)
