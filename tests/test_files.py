@@ -24,6 +24,7 @@ from reporting.separator_sheets import print_separators
 from review import accounts, sessions
 from review.app import create_app
 from review.decisions import Decision, decide
+from validation.contract import UNPROVEN
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_scans"
 BATCH = "box-17"
@@ -213,7 +214,8 @@ def test_a_number_in_the_index_that_no_page_bears_stops_the_file(folder, clean):
 
 
 @pytest.mark.slow
-def test_a_rescan_takes_the_old_pages_place_and_the_document_stays_the_same(folder, tmp_path, clean):
+def test_a_rescan_takes_the_old_pages_place_and_the_document_stays_the_same(folder, tmp_path, clean, monkeypatch):
+    monkeypatch.setattr("pipeline.filing.contract_in_force", lambda *_: UNPROVEN)  # so that something is asked
     scan_of(folder, "lieu.pdf", *[("files/file_01.pdf", number) for number in (1, 2)])
     before = migrated(folder, Boundary.SCAN)
     (old,) = rows(clean, "SELECT page_id, document_id FROM pipeline.page WHERE number = 2")

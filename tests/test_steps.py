@@ -65,7 +65,8 @@ def emr_rows(engine) -> dict[str, list[dict]]:
 
 def row_counts(engine) -> dict[str, int]:
     names = rows(engine, "SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname = 'pipeline'")
-    names = [r for r in names if r["name"] != "pipeline.sample"]  # drawn by chance
+    drawn_or_daily = ("pipeline.sample", "pipeline.page_day")  # by chance; every move counts anew
+    names = [r for r in names if r["name"] not in drawn_or_daily]
     counts = {r["name"]: rows(engine, f"SELECT count(*) AS n FROM {r['name']}")[0]["n"] for r in names}
     return counts | {f"emr.{name}": len(found) for name, found in emr_rows(engine).items()}
 
