@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from reporting.forecast import Day, Stage, forecast
+from reporting.forecast import Day, Stage, forecast, work_left
 from training.intervals import interval
 
 TODAY = date(2026, 11, 26)
@@ -53,7 +53,7 @@ def main(
         ended = _lived(stages, truths, chance)
         assert told.low and told.high
         inside += told.low <= ended <= told.high
-        alone = sorted(((left / t.mean, name) for left, t, name in zip(_left(stages), truths, NAMES, strict=True)))
+        alone = sorted(((left / t.mean, name) for left, t, name in zip(work_left(stages), truths, NAMES, strict=True)))
         right = told.binding == alone[-1][1]
         named += right
         if alone[-1][0] > 1.15 * alone[-2][0]:
@@ -91,13 +91,6 @@ def _project(chance: np.random.Generator) -> tuple[list[Stage], list[Truth]]:
         for at, (name, share, truth) in enumerate(zip(NAMES, SHARES, truths, strict=True))
     ]  # fmt: skip
     return stages, truths
-
-
-def _left(stages: list[Stage]) -> list[float]:
-    left: list[float] = []
-    for stage in stages:
-        left.append(stage.waiting + stage.share * (left[-1] if left else 0.0))
-    return left
 
 
 def _lived(stages: list[Stage], truths: list[Truth], chance: np.random.Generator) -> date:

@@ -81,7 +81,6 @@ def _written(document_type: DocumentType) -> frozenset[str]:
     return frozenset(map(_letters, (*labels, *document_type.boilerplate)))
 
 
-@cache
 def _letters(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 

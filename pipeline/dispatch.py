@@ -8,7 +8,6 @@ from datetime import datetime
 
 import httpx
 import structlog
-from sqlalchemy import Connection
 
 from pipeline import turns
 from pipeline.airflow_api import answer_of, asset_id, connected, told
@@ -30,20 +29,16 @@ def dispatch(settings: Settings, url: str, now: datetime) -> list[str]:
             with told():  # Slots that cannot be set keep no batch waiting.
                 _set_slots(client, turns.slots(settings, now))
             room = settings.batches_at_once - _running(client) if waiting else 0
-            for row in waiting:
-                if row.urgent or room > 0:
-                    _start(conn, client, row.batch_id)
-                    started.append(row.batch_id)
-                    room -= 1
+            due = [row.batch_id for at, row in enumerate(waiting) if row.urgent or at < room]  # the urgent lead
+            asset = asset_id(client, ASSET) if due else 0
+            for batch_id in due:
+                event = {"asset_id": asset, "partition_key": batch_id, "extra": {}}
+                client.post("/api/v2/assets/events", json=event).raise_for_status()
+                turns.begun(conn, batch_id)
+                started.append(batch_id)
     if started:
         log.info("dispatched", batches=len(started), waiting=len(waiting) - len(started))
     return started
-
-
-def _start(conn: Connection, client: httpx.Client, batch_id: str) -> None:
-    event = {"asset_id": asset_id(client, ASSET), "partition_key": batch_id, "extra": {}}
-    client.post("/api/v2/assets/events", json=event).raise_for_status()
-    turns.begun(conn, batch_id)
 
 
 def _running(client: httpx.Client) -> int:

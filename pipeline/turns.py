@@ -4,22 +4,21 @@ Order: batches that somebody waits for, then by the target's deadline, by how ma
 were here in the last years, by the oldest discharge (its retention ends first), by age.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Select, delete, exists, func, literal, nulls_last, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline.settings import Settings
 from pipeline.tables import batch, page_count, pause, registry_stay, target
+from records.clock import VIETNAM
 from records.errors import SohoaError
 from records.states import PageState
 
 EVERYTHING = ""  # the batch id that stands for all
 AGAIN = timedelta(seconds=60)  # after which a chunk that may not begin asks again
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 CANCER = "^(C|D0|D3[7-9]|D4)"  # ICD-10 chapters of malignant, in-situ and uncertain neoplasms
 ACTIVE_YEARS = 5
 
@@ -27,9 +26,7 @@ ACTIVE_YEARS = 5
 def queue(conn: Connection, batch_ids: Iterable[str]) -> list[str]:
     """Let batches wait for their turn; those that were not waiting before. SohoaError for one that does not exist."""
     ids = list(batch_ids)
-    known = set(conn.scalars(select(batch.c.batch_id).where(batch.c.batch_id.in_(ids))))
-    if strange := [one for one in ids if one not in known]:
-        raise SohoaError(f"There is no batch '{strange[0]}'; enter it with: sohoa batch create FOLDER --batch NAME")
+    _refuse_unknown(conn, ids)
     own = batch.c.batch_id.in_(ids) & batch.c.queued_at.is_(None)
     done = update(batch).where(own).values(queued_at=func.clock_timestamp())
     return list(conn.scalars(done.returning(batch.c.batch_id)))
@@ -66,14 +63,14 @@ def in_turn() -> Select[Any]:
 
 def rest(conn: Connection, batch_id: str, by: str, reason: str) -> None:
     """Begin no chunk of a batch (EVERYTHING: of any) until it is resumed; what is being read is finished."""
-    _known(conn, batch_id)
+    _refuse_unknown(conn, [batch_id] if batch_id else [])
     row = {"batch_id": batch_id, "paused_by": by, "reason": reason}
     conn.execute(upsert(pause).values(row).on_conflict_do_update(index_elements=["batch_id"], set_=row))
 
 
 def resume(conn: Connection, batch_id: str) -> bool:
     """Go on; False when nothing rested."""
-    _known(conn, batch_id)
+    _refuse_unknown(conn, [batch_id] if batch_id else [])
     return bool(conn.execute(delete(pause).where(pause.c.batch_id == batch_id)).rowcount)
 
 
@@ -107,6 +104,7 @@ def _rests(batch_id: Any) -> Any:
     return exists().where(or_(pause.c.batch_id == EVERYTHING, pause.c.batch_id == batch_id))
 
 
-def _known(conn: Connection, batch_id: str) -> None:
-    if batch_id and conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id)) is None:
-        raise SohoaError(f"There is no batch '{batch_id}'; see: sohoa batch list")
+def _refuse_unknown(conn: Connection, batch_ids: Sequence[str]) -> None:
+    known = set(conn.scalars(select(batch.c.batch_id).where(batch.c.batch_id.in_(batch_ids))))
+    if strange := [one for one in batch_ids if one not in known]:
+        raise SohoaError(f"There is no batch '{strange[0]}'; enter it with: sohoa batch create FOLDER --batch NAME")

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -39,9 +39,9 @@ def forget() -> None:
         clear()
 
 
-def of_lists(made: Made) -> Made:
-    """A function kept like `functools.cache` does, until lists are read anew: for what is made of them."""
-    kept = cache(made)
+def of_lists(made: Made, most: int | None = None) -> Made:
+    """A function whose last `most` answers (None: all) are kept until lists are read anew: for what is made of them."""
+    kept = lru_cache(maxsize=most)(made)
     _forgets.append(kept.cache_clear)
     return cast(Made, kept)
 
@@ -94,14 +94,11 @@ def icd10_codes(path: Path | None = None) -> frozenset[str]:
     return own | frozenset(row["code"] for row in icd10_rows(path))
 
 
-@lru_cache(maxsize=64)  # days: each document asks of its own, each save of it again
+@partial(of_lists, most=64)  # days: each document asks of its own, each save of it again
 def icd10_closed_on(path: Path, day: str) -> frozenset[str]:
     """Codes of the loaded list that stand in no edition in force on an ISO day."""
     listed = icd10_rows(path)
     return frozenset(row["code"] for row in listed) - frozenset(row["code"] for row in listed if in_force(row, day))
-
-
-_forgets.append(icd10_closed_on.cache_clear)
 
 
 @of_lists

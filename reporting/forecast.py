@@ -20,7 +20,6 @@ HORIZON = 20 * 365  # days; what takes longer is told as never
 FEWEST_DAYS = 5  # measured days of work from which a pace is told at all
 LOW, HIGH = 0.1, 0.9  # of the interval that is told
 
-Days = NDArray[np.float64]
 Runs = NDArray[np.float64]
 
 
@@ -70,7 +69,8 @@ class Forecast(Frozen):
 
 def forecast(stages: Sequence[Stage], today: date, deadline: date | None = None, seed: int = SEED) -> Forecast:
     """The forecast of a line whose stages follow each other; work left nowhere is done today."""
-    needed = [stage for stage, left in zip(stages, _left(stages), strict=True) if left > 0]
+    lefts = work_left(stages)
+    needed = [stage for stage, left in zip(stages, lefts, strict=True) if left > 0]
     if lacking := tuple(stage.name for stage in needed if not stage.measured):
         return Forecast(unmeasured=lacking)
     if not needed:
@@ -79,7 +79,7 @@ def forecast(stages: Sequence[Stage], today: date, deadline: date | None = None,
     drawn = {stage.name: _drawn(stage, today, chance) for stage in needed}
     done = _finished(stages, {name: pools for name, (pools, _) in drawn.items()}, today, chance)
     alone = np.array([left / np.maximum(drawn[s.name][1], 1e-9)
-                      for s, left in zip(stages, _left(stages), strict=True) if left > 0])  # fmt: skip
+                      for s, left in zip(stages, lefts, strict=True) if left > 0])  # fmt: skip
     longest = np.bincount(alone.argmax(axis=0), minlength=len(needed))
     low, middle, high = (_day(today, float(np.quantile(done, at, method="higher"))) for at in (LOW, 0.5, HIGH))
     met = None if deadline is None else float(np.mean(done <= (deadline - today).days))
@@ -89,7 +89,7 @@ def forecast(stages: Sequence[Stage], today: date, deadline: date | None = None,
     )  # fmt: skip
 
 
-def _left(stages: Sequence[Stage]) -> list[float]:
+def work_left(stages: Sequence[Stage]) -> list[float]:
     """Pages that each stage still has to do, what comes to it from before among them."""
     left: list[float] = []
     for stage in stages:
@@ -123,7 +123,6 @@ def _finished(stages: Sequence[Stage], pools: dict[str, Pools], today: date, cha
     """Days from today until every run is done; HORIZON + 1 where it never is."""
     waiting = {stage.name: np.full(RUNS, stage.waiting) for stage in stages}
     done = np.full(RUNS, float(HORIZON + 1))
-    left = np.array([stage.waiting for stage in stages]).sum() > 0
     for number in range(1, HORIZON + 1):
         weekend = (today + timedelta(days=number)).weekday() >= 5
         came: Any = np.zeros(RUNS)
@@ -134,7 +133,7 @@ def _finished(stages: Sequence[Stage], pools: dict[str, Pools], today: date, cha
             waiting[stage.name] = here - came
         idle = np.sum(list(waiting.values()), axis=0) < 0.5
         done[idle & (done > number)] = number
-        if not left or idle.all():
+        if idle.all():
             break
     return done
 

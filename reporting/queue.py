@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader
 from sqlalchemy import text
@@ -13,9 +12,9 @@ from sqlalchemy import text
 from pipeline.database import engine
 from pipeline.settings import settings
 from records.base import Frozen
+from records.clock import VIETNAM
 from records.document_types import document_types
 
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 STYLE = (TEMPLATES / "queue.css").read_text(encoding="utf-8")
 HEADERS = {

@@ -77,7 +77,6 @@ def test_the_tasks_follow_each_other_from_pages_to_account(described):
 
 OTHERS = """
 import importlib, json
-from airflow.sdk import DAG
 told = {}
 for name in ("backfill_months", "load_reviewed", "register_batch", "verify_store"):
     made = getattr(importlib.import_module(f"dags.{name}"), name)()

@@ -1,15 +1,20 @@
 """The poller: Airflow is told of what officers settled, batch by batch; until it answers all stays in the outbox."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
+from http.server import ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
 
-from pipeline import airflow, cli, documents, outbox, steps, tables
-from records.errors import SohoaError
-from validation.suites import FailedExpectation
+sys.path[:0] = [str(Path(__file__).parent)]
+
+from airflow_stub import JsonHandler, serving  # noqa: E402
+
+from pipeline import airflow, cli, documents, outbox, steps, tables  # noqa: E402
+from records.errors import SohoaError  # noqa: E402
+from validation.suites import FailedExpectation  # noqa: E402
 
 
 class Airflow(ThreadingHTTPServer):
@@ -29,17 +34,7 @@ class Airflow(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Api(BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, told):
-        body = json.dumps(told).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class Api(JsonHandler):
     def do_GET(self):
         if self.headers["Authorization"] != "Bearer let-me-in":
             return self.answer(401, {})
@@ -47,7 +42,7 @@ class Api(BaseHTTPRequestHandler):
         self.answer(200, {"assets": [{"id": number, "name": name} for name, number in self.server.assets.items()]})
 
     def do_POST(self):
-        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        given = self.given()
         if self.path == "/auth/token":
             right = given == {"username": "it", "password": self.server.password}
             return self.answer(201, {"access_token": "let-me-in"}) if right else self.answer(401, {})
@@ -63,11 +58,8 @@ class Api(BaseHTTPRequestHandler):
 @pytest.fixture
 def api(settings):
     password = json.loads(airflow.password_file(settings).read_text())["it"]
-    server = Airflow(password)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(Airflow(password)) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,18 +1,23 @@
 """Turns: which batch is read next, what rests, how many are read at once, and what arrives in the watched folder."""
 
 import json
-import threading
+import sys
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
 from typer.testing import CliRunner
 
-from pipeline import airflow, inbox, months, tables, turns
-from pipeline.cli import app
-from pipeline.dispatch import dispatch
-from records.errors import SohoaError
+sys.path[:0] = [str(Path(__file__).parent)]
+
+from airflow_stub import JsonHandler, serving  # noqa: E402
+
+from pipeline import airflow, inbox, months, tables, turns  # noqa: E402
+from pipeline.cli import app  # noqa: E402
+from pipeline.dispatch import dispatch  # noqa: E402
+from records.errors import SohoaError  # noqa: E402
 
 NOON, NIGHT = datetime(2026, 11, 26, 5, tzinfo=UTC), datetime(2026, 11, 26, 15, tzinfo=UTC)  # 12:00, 22:00 in Vietnam
 
@@ -159,51 +164,38 @@ class Airflow(ThreadingHTTPServer):
         self.running, self.slots, self.events, self.refuses = running, slots, [], set()
 
 
-class Api(BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def answer(self, told, status=200):
-        body = json.dumps(told).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class Api(JsonHandler):
     def do_GET(self):
         if self.path.startswith("/api/v2/assets?name_pattern=batch_received"):
-            return self.answer({"assets": [{"id": 3, "name": "batch_received"}]})
+            return self.answer(200, {"assets": [{"id": 3, "name": "batch_received"}]})
         if self.path == "/api/v2/pools/ocr":
-            return self.answer({"name": "ocr", "slots": self.server.slots})
+            return self.answer(200, {"name": "ocr", "slots": self.server.slots})
         assert self.path == "/api/v2/dags/migrate_batch/dagRuns?state=queued&state=running&limit=1"
-        self.answer({"total_entries": self.server.running})
+        self.answer(200, {"total_entries": self.server.running})
 
     def do_PATCH(self):
-        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        given = self.given()
         assert self.path == "/api/v2/pools/ocr?update_mask=slots"
         if "include_deferred" not in given:  # as Airflow 3.3 has it, though it is not to be changed
-            return self.answer({}, 422)
+            return self.answer(422, {})
         self.server.slots = given["slots"]
-        self.answer(given)
+        self.answer(200, given)
 
     def do_POST(self):
-        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        given = self.given()
         if self.path == "/auth/token":
-            return self.answer({"access_token": "let-me-in"}, 201)
+            return self.answer(201, {"access_token": "let-me-in"})
         if given["partition_key"] in self.server.refuses:
-            return self.answer({}, 500)
+            return self.answer(500, {})
         self.server.events.append((given["asset_id"], given["partition_key"]))
-        self.answer({"id": len(self.server.events)})
+        self.answer(200, {"id": len(self.server.events)})
 
 
 @pytest.fixture
 def api(settings):
     airflow.password_file(settings)
-    server = Airflow()
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(Airflow()) as server:
+        yield server
 
 
 def url(api):

@@ -7,7 +7,7 @@ present unit is told only where the list names one ward, and offline.
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 from records.base import Frozen
 from records.code_lists import of_lists, rows
@@ -133,7 +133,7 @@ def _present() -> dict[str, str]:
     return now | {old: now.get(new, "") for old, new in went.items()}
 
 
-@cache
+@lru_cache(maxsize=1 << 15)  # the listed units; addresses of patients pass through
 def _bare(unit: str) -> str:
     """'TP. Hồ Chí Minh' -> 'ho chi minh', 'Quận 3' -> '3'."""
     text = folded(clean(unit))

@@ -1,7 +1,5 @@
 """Stage 7, validation.wards: whether the units an address ends with are listed, with the very marks they have there."""
 
-from functools import cache
-
 from records.code_lists import entries, of_lists, rows
 
 
@@ -21,7 +19,6 @@ def _listed() -> frozenset[tuple[str, ...]]:
     )
 
 
-@cache
 def _name(unit: str) -> str:
     """'Phường Phúc Xá' and 'P. Phúc Xá' -> 'Phúc Xá'; a unit without its kind stays."""
     word = next((w for w in _kinds() if unit.startswith((w + " ", w + "."))), "")

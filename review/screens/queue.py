@@ -3,13 +3,13 @@
 import json
 from datetime import UTC, datetime, time
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import Cookie, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
 
 from pipeline.releases import sent_back
+from records.clock import VIETNAM
 from records.document_types import DocumentType, document_types
 from review import queue
 from review.attention import attention_of
@@ -21,7 +21,6 @@ from review.rendering import Transaction, account_of, page
 from review.screens.pages import warm_coming
 
 CHOSEN = "sohoa_queue"  # The filters last started with, so that the next document is of the same kind.
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 MAX_FILTER = 120  # characters
 Asked = Annotated[str, Query(max_length=MAX_FILTER)]
 Given = Annotated[str, Form(max_length=MAX_FILTER)]
