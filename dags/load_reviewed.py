@@ -31,7 +31,7 @@ def load_reviewed() -> None:
         events = [event for found in (triggering_asset_events or {}).values() for event in found]
         return sorted({*(event.extra.get("batch", "") for event in events), params["batch"]} - {""})
 
-    @task(pool="emr_write")
+    @task(pool="emr_write", queue="emr")
     def load(batch_id: str) -> str:
         from pipeline import outbox
 

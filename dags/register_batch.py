@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 def register_batch() -> None:
     """The poller hands out turns (`pipeline.dispatch`), and `migrate_batch` begins."""
 
-    @task
+    @task(queue="intake")
     def register() -> list[str]:
         from pipeline import inbox
         from pipeline.settings import settings

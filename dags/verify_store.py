@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 def verify_store() -> None:
     """As `sohoa verify`."""
 
-    @task
+    @task(queue="intake")
     def verify() -> int:
         from pipeline import verification
 

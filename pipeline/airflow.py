@@ -1,4 +1,4 @@
-"""Around the stages, pipeline.airflow: turns the settings into an Airflow that is set up, runs one batch, or serves."""
+"""Around the stages, pipeline.airflow: turns the settings into an Airflow that is set up, or runs one batch."""
 
 import base64
 import importlib
@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import OperationalError
 
-from pipeline import keys, processes
+from pipeline import fitness, keys, processes
 from pipeline.database import airflow_url
 from pipeline.settings import Settings
 from pipeline.settings import settings as _settings
@@ -23,29 +22,19 @@ from records.errors import SohoaError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 AIRFLOW = [sys.executable, "-m", "airflow"]
-PROCESSES = {
-    "api-server": [*AIRFLOW, "api-server"],
-    "scheduler": [*AIRFLOW, "scheduler", "--skip-serve-logs"],
-    "dag-processor": [*AIRFLOW, "dag-processor"],
-    "triggerer": [*AIRFLOW, "triggerer", "--skip-serve-logs"],
-    "outbox": [sys.executable, "-m", "pipeline.outbox"],
-}
-ONE_EACH = {"scheduler": {"SOHOA_WORKERS": "1"}}  # it runs the tasks; who hands out slots must know them all
-WORKBENCH = [sys.executable, "-m", "review"]
-HOST, PORT, USER = "127.0.0.1", 8080, "it"
+PORT, USER = 8080, "it"
 PASSWORDS = "airflow_users.json"
-START_SECONDS = 120
 
 
 def environment(settings: Settings, port: int = PORT) -> dict[str, str]:
     """All of Airflow's settings as environment variables; its secrets are made on first use, in home/secrets."""
-    url = f"http://{HOST}:{port}"
+    url = address(settings, port)
     sections = {
         "CORE": {
             "DAGS_FOLDER": str(REPOSITORY / "dags"),
             "PLUGINS_FOLDER": str(REPOSITORY / "dags" / "plugins"),
             "LOAD_EXAMPLES": "False",
-            "EXECUTOR": "LocalExecutor",
+            "EXECUTOR": "CeleryExecutor" if settings.broker_url else "LocalExecutor",
             "EXECUTION_API_SERVER_URL": f"{url}/execution/",
             "PARALLELISM": str(2 * settings.workers + 4),
             "DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -54,15 +43,28 @@ def environment(settings: Settings, port: int = PORT) -> dict[str, str]:
             "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(settings)),
         },
         "DATABASE": {"SQL_ALCHEMY_CONN": airflow_url(settings)},
-        "API": {"HOST": HOST, "PORT": str(port), "BASE_URL": url, "SECRET_KEY": _key(settings, "airflow_api.key")},
+        "API": {
+            "HOST": settings.airflow_host,
+            "PORT": str(port),
+            "BASE_URL": url,
+            "SECRET_KEY": _key(settings, "airflow_api.key"),
+        },
         "API_AUTH": {"JWT_SECRET": _key(settings, "airflow_token.key")},
-        "SCHEDULER": {"TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60"},
+        # A task that a broker lost with its message is handed out again.
+        "SCHEDULER": {"TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60", "TASK_QUEUED_TIMEOUT": "120"},
+        "LOGGING": {"JSON_LOGS": "True"},
     }
+    sections["API"]["SECRET_KEY"] = _key(settings, "airflow_api.key")
+    if settings.broker_url:
+        sections["CELERY"] = {"BROKER_URL": settings.broker_url}
+    if settings.statsd:
+        host, _, given = settings.statsd.partition(":")
+        sections["METRICS"] = {"STATSD_ON": "True", "STATSD_HOST": host, "STATSD_PORT": given}
     flat = {f"AIRFLOW__{name}__{key}": value for name, section in sections.items() for key, value in section.items()}
     # Tasks reach the API server on this machine even where the hospital's proxy is set for everything else.
-    reach = {"NO_PROXY": _joined(",", HOST, "localhost", os.environ.get("NO_PROXY", ""))}
+    reach = {"NO_PROXY": _joined(",", settings.airflow_host, "localhost", os.environ.get("NO_PROXY", ""))}
     code = {"PYTHONPATH": _joined(os.pathsep, str(REPOSITORY), os.environ.get("PYTHONPATH", ""))}
-    homes = {"AIRFLOW_HOME": str(_folder(settings)), "SOHOA_HOME": str(settings.home.resolve())}
+    homes = {"AIRFLOW_HOME": str(folder(settings)), "SOHOA_HOME": str(settings.home.resolve())}
     return flat | reach | code | homes
 
 
@@ -72,13 +74,14 @@ def prepare(settings: Settings) -> None:
         "ocr": {"slots": settings.workers, "description": "Chunks of pages read at the same time"},
         "emr_write": {"slots": 1, "description": "Batches written to the EMR at the same time"},
     }
-    stamp, pool_file = _folder(settings) / "prepared.json", _folder(settings) / "pools.json"
+    fitness.stamp(settings)
+    stamp, pool_file = folder(settings) / "prepared.json", folder(settings) / "pools.json"
     wanted = json.dumps({"airflow": version("apache-airflow"), "pools": pools})
     if stamp.exists() and stamp.read_text() == wanted and _has_metadata(airflow_url(settings)):
         return
     pool_file.write_text(json.dumps(pools))
-    _airflow(settings, "db", "migrate")
-    _airflow(settings, "pools", "import", str(pool_file))
+    command(settings, "db", "migrate")
+    command(settings, "pools", "import", str(pool_file))
     stamp.write_text(wanted)
 
 
@@ -91,7 +94,7 @@ def run_in_process(
     """
     settings = settings or _settings()
     prepare(settings)
-    child = _start(settings, "in_process", [sys.executable, "-m", "pipeline.airflow", "run", dag_id, batch_id])
+    child = start(settings, "in_process", [sys.executable, "-m", "pipeline.airflow", "run", dag_id, batch_id])
     try:
         while child.poll() is None:
             tick()
@@ -101,34 +104,16 @@ def run_in_process(
     return child.returncode == 0
 
 
-def serve(settings: Settings, port: int = PORT) -> None:
-    """Keep Airflow's processes and the workbench until Ctrl-C or SIGTERM; when one dies, stop the others and say so as
-    SohoaError."""
-    for wanted in (port, settings.review_port):
-        _refuse_a_taken_port(wanted)
-    prepare(settings)
-    stopping = processes.stop_on_signals()
-    # The pool `ocr` spreads chunks over the cores, so that each task reads its pages one by one.
-    children = {
-        name: _start(settings, name, command, port, **ONE_EACH.get(name, {})) for name, command in PROCESSES.items()
-    }
-    children |= {"review": _start_workbench(settings)}
-    try:
-        _announce(settings, port, children, stopping)
-        while not stopping.wait(1) and not processes.first_dead(children):
-            pass
-        dead = processes.first_dead(children)
-    finally:
-        processes.stop(list(children.values()))
-    if dead and not stopping.is_set():
-        raise SohoaError(f"The process {dead} stopped, so all were stopped; {log_path(settings, dead)} says why.")
+def address(settings: Settings, port: int = PORT) -> str:
+    """Where Airflow's pages and API answer."""
+    return f"http://{settings.airflow_host}:{port}"
 
 
 def log_path(settings: Settings, name: str) -> Path:
     """Where a process of Airflow, or the workbench, writes what it has to say."""
-    folder = _folder(settings) / "logs"
-    folder.mkdir(exist_ok=True)
-    return folder / f"{name}.log"
+    logs = folder(settings) / "logs"
+    logs.mkdir(exist_ok=True)
+    return logs / f"{name}.log"
 
 
 def password_file(settings: Settings) -> Path:
@@ -142,24 +127,19 @@ def _key(settings: Settings, name: str) -> str:
     return keys.secret(settings, name, lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
 
 
-def _folder(settings: Settings) -> Path:
-    folder = settings.home.resolve() / "airflow"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def folder(settings: Settings) -> Path:
+    made = settings.home.resolve() / "airflow"
+    made.mkdir(parents=True, exist_ok=True)
+    return made
 
 
-def _start(settings: Settings, name: str, command: list[str], port: int = PORT, **extra: str) -> processes.Child:
+def start(settings: Settings, name: str, command: list[str], port: int = PORT, **extra: str) -> processes.Child:
     """One process with Airflow's settings, and none that this shell happens to have."""
-    return processes.start(command, _own() | environment(settings, port) | extra, log_path(settings, name))
+    return processes.start(command, own_variables() | environment(settings, port) | extra, log_path(settings, name))
 
 
-def _start_workbench(settings: Settings) -> processes.Child:
-    """Without Airflow's settings: its keys are no business of the workbench."""
-    wanted = {"SOHOA_HOME": str(settings.home.resolve()), "PYTHONPATH": str(REPOSITORY)}
-    return processes.start(WORKBENCH, _own() | wanted, log_path(settings, "review"))
-
-
-def _own() -> dict[str, str]:
+def own_variables() -> dict[str, str]:
+    """The variables of this shell, but for those that it happens to have for Airflow."""
     return {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
 
 
@@ -177,33 +157,12 @@ def _has_metadata(url: str) -> bool:
         engine.dispose()
 
 
-def _airflow(settings: Settings, *arguments: str) -> None:
-    child = _start(settings, "set_up", [*AIRFLOW, *arguments])
+def command(settings: Settings, *arguments: str) -> None:
+    """Run one of Airflow's own commands; SohoaError where it fails."""
+    child = start(settings, "set_up", [*AIRFLOW, *arguments])
     if child.wait():
         told = log_path(settings, "set_up")
         raise SohoaError(f"airflow {' '.join(arguments[:2])} failed; {told} says why; mend it, then run ./run setup.")
-
-
-def _refuse_a_taken_port(port: int) -> None:
-    if processes.answers(HOST, port):
-        raise SohoaError(f"Port {port} on {HOST} is taken by another program; stop that one or choose another port.")
-
-
-def _announce(settings: Settings, port: int, children: dict[str, processes.Child], stopping: threading.Event) -> None:
-    said = {
-        port: f"Airflow    http://{HOST}:{port}    user {USER}, password in {password_file(settings)}",
-        settings.review_port: f"Workbench  http://{HOST}:{settings.review_port}    accounts: sohoa user add",
-    }
-    until = time.monotonic() + START_SECONDS
-    while (
-        not all(processes.answers(HOST, wanted) for wanted in said)
-        and not processes.first_dead(children)
-        and time.monotonic() < until
-        and not stopping.wait(0.5)
-    ):
-        pass
-    if answering := [line for wanted, line in said.items() if processes.answers(HOST, wanted)]:
-        print(*answering, "Stop with Ctrl-C.", sep="\n", flush=True)
 
 
 def _run(dag_id: str, batch_id: str) -> bool:
@@ -214,7 +173,10 @@ def _run(dag_id: str, batch_id: str) -> bool:
 
 
 def _become(arguments: list[str]) -> None:
-    """Turn into `airflow ARGUMENTS` with these settings; in a container its AIRFLOW__ variables win."""
+    """Turn into `airflow ARGUMENTS` with these settings; in a container its AIRFLOW__ variables win. A Celery worker
+    that is not fit is refused."""
+    if arguments[:1] == ["celery"]:
+        fitness.refuse(_settings())
     own = {key: value for key, value in os.environ.items() if key.startswith("AIRFLOW__")}
     os.execve(sys.executable, [*AIRFLOW, *arguments], dict(os.environ) | environment(_settings()) | own)
 
@@ -231,4 +193,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SohoaError as refused:
+        sys.exit(f"sohoa: {refused}")

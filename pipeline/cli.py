@@ -9,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from pipeline import cli_accuracy, cli_batch, cli_forecast, cli_lists, cli_pages, cli_pilot, cli_policy
+from pipeline import cli_accuracy, cli_batch, cli_forecast, cli_lists, cli_pages, cli_pilot, cli_policy, cli_serve
 from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
 from pipeline.cli_registry import patient_app, registry_app, target_app
 from pipeline.cli_users import user_app
@@ -41,6 +41,8 @@ app.add_typer(cli_pilot.sample_app, name="sample")
 app.add_typer(user_app, name="user")
 app.command()(cli_forecast.forecast)
 app.command()(cli_accuracy.accuracy)
+app.command()(cli_serve.serve)
+app.command()(cli_serve.worker)
 
 
 def main() -> None:
@@ -95,19 +97,6 @@ def demo() -> None:
     from pipeline import demo as demonstration
 
     demonstration.run(out)
-
-
-@app.command()
-def serve() -> None:
-    """Airflow on 127.0.0.1:8080 and the review workbench on :8090 until stopped."""
-    from pipeline.airflow import prepare
-    from pipeline.airflow import serve as serve_airflow
-    from pipeline.migrate import make_ready
-    from pipeline.settings import settings
-
-    make_ready()
-    prepare(settings())
-    serve_airflow(settings())
 
 
 @facility_app.command("add")

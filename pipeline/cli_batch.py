@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_common import Facility, Json, out, print_rows, ready_engine, who
+from pipeline.cli_common import Facility, Json, out, print_rows, ready_engine, who, write_private
 from records.errors import SohoaError
 from records.pages import Boundary
 
@@ -27,12 +27,36 @@ def batch_create(
 
 
 @app.command("list")
-def batch_list(as_json: Json = False) -> None:
+def batch_list(
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only those that nobody works on any more, and why.")] = False,
+    cure: Annotated[bool, typer.Option("--cure", help="Let the stuck ones wait for their turn again.")] = False,
+    as_json: Json = False,
+) -> None:
     """All batches with their pages by state."""
     from reporting import batch as report
 
+    if stuck or cure:
+        _list_stuck(cure, as_json)
+        return
     counts, _ = report.ledger_state()
     print_rows([{"batch": b} | states for b, states in counts.items()], as_json)
+
+
+def _list_stuck(cure: bool, as_json: bool) -> None:
+    from pipeline import audit
+    from pipeline import stuck as stranded
+
+    with ready_engine().begin() as conn:
+        found = stranded.cure(conn) if cure else stranded.find(conn)
+        for one in found if cure else ():
+            audit.record(conn, who(), "batch:queue", f"batch:{one.batch_id}", {"stuck": one.pages})
+    if as_json:
+        print_rows([one.model_dump() for one in found], True)
+        return
+    for one in found:
+        out.print(f"{one.batch_id} waits again" if cure else one.told, highlight=False, markup=False, soft_wrap=True)
+    if not found:
+        out.print("No batch is stuck.")
 
 
 @app.command("release")
@@ -58,6 +82,23 @@ def batch_release(
         releases.decide(conn, batch, by, releases.Decision.ACCEPT, why)
         audit.record(conn, who(), "release:command", f"batch:{batch}", {"by": by})
     out.print(f"Batch {batch} may be loaded.", highlight=False, markup=False)
+
+
+@app.command("changes")
+def batch_changes(
+    batch: str,
+    csv_file: Annotated[
+        Path | None, typer.Option("--out", help="Write every change with its values here (CSV): patient data.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What the DAG `reprocess` would replace, counted by form and field; nothing is replaced before it is told to."""
+    from pipeline import reprocess
+
+    with ready_engine().connect() as conn:
+        print_rows(reprocess.report(conn, batch), as_json)
+        if csv_file:
+            write_private(csv_file, ("page", "field", "before", "after"), reprocess.changes(conn, batch))
 
 
 @app.command("queue")

@@ -1,8 +1,12 @@
 """The command line, pipeline.cli_common: what its modules share: printing, the database made ready, options."""
 
+import csv
 import getpass
 import json
+import os
+from collections.abc import Iterable, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +14,7 @@ from rich.console import Console
 
 from records.errors import SohoaError
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Facility = Annotated[str, typer.Option(help="The hospital's facility code.")]
@@ -21,6 +26,18 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
         print(json.dumps(rows, ensure_ascii=False))
     for row in () if as_json else rows:
         out.print("  ".join(f"{k}={v}" for k, v in row.items()), highlight=False, markup=False)
+
+
+def write_private(path: Path, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A new CSV that its owner alone may read, no cell of which a spreadsheet takes for a formula."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise SohoaError(f"{path} cannot be written ({error.strerror}); give the path of a new file.") from error
+    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(headings)
+        writer.writerows(["'" + cell if cell.startswith(FORMULA) else cell for cell in row] for row in rows)
 
 
 def ready_engine(role: str = "") -> Any:

@@ -113,6 +113,15 @@ def running_fingerprint(fields: Collection[str]) -> str:
     return " ".join(f"{part}={sign}" for part, sign in {**_readers(), "forms": _forms(fields)}.items())
 
 
+@cache
+def made_by(document_type: str) -> str:
+    """What reads and understands a page of this type now; of a page without a type, any form's change is one."""
+    types = document_types()
+    own = [types[document_type]] if document_type in types else [types[name] for name in sorted(types)]
+    forms = _short("\n".join(one.model_dump_json() for one in own))
+    return " ".join(f"{part}={sign}" for part, sign in {**_readers(), "forms": forms}.items())
+
+
 def running_engine() -> str:
     """The name with version that our line reader gives its readings."""
     return f"sohoa {_facts('reader.json')['version']}"

@@ -1,13 +1,9 @@
 """Stages 1-8, pipeline.ledger: the account of every page handed in; states move by compare-and-set, and it balances."""
 
 import hashlib
-import os
-import socket
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pipeline.balance import balance, counts
@@ -16,11 +12,9 @@ from pipeline.tables import batch, facility, outbox, page, receipt, scan
 from records.errors import SohoaError, UnreadableScan
 from records.pages import Batch, MediaType
 from records.quarantine import QUARANTINE
-from records.states import IN_PROGRESS, NEXT, PageState
+from records.states import NEXT, PageState
 
-__all__ = [
-    "Receipt", "balance", "counts", "known", "lease", "move", "open_batch", "page_id", "receive", "this_process",
-]  # fmt: skip
+__all__ = ["Receipt", "balance", "counts", "known", "move", "open_batch", "page_id", "receive"]
 
 SCAN_LOCK = 2
 MOVABLE = frozenset({"duplicate_of", "document_id"})
@@ -118,43 +112,6 @@ def move(
     return done.rowcount == 1
 
 
-def lease(conn: Connection, page_ids: Sequence[str], owner: str, seconds: float) -> list[tuple[str, int]]:
-    """Lease the pages that are in progress and free, in page order, as (page_id, fencing token).
-
-    Free: never leased, run out on the database's clock, leased by the same owner, or by a process of this machine
-    that is dead. Pages that another transaction holds are passed over.
-    """
-    holders = conn.scalars(select(page.c.lease_owner).where(page.c.page_id.in_(page_ids)).distinct())
-    free = [owner, *(holder for holder in holders if holder and _is_dead(holder))]
-    taken = conn.execute(
-        LEASE,
-        {
-            "ids": list(page_ids),
-            "states": [state.value for state in IN_PROGRESS],
-            "free": free,
-            "owner": owner,
-            "seconds": seconds,
-        },
-    )
-    return sorted((row.page_id, row.token) for row in taken)
-
-
-LEASE = text("""
-    UPDATE pipeline.page SET lease_owner = :owner, token = token + 1,
-        lease_until = clock_timestamp() + make_interval(secs => :seconds)
-    WHERE page_id IN (
-        SELECT page_id FROM pipeline.page
-        WHERE page_id = ANY(:ids) AND state = ANY(:states)
-          AND (lease_until IS NULL OR lease_until < clock_timestamp() OR lease_owner = ANY(:free))
-        ORDER BY page_id FOR UPDATE SKIP LOCKED)
-    RETURNING page_id, token""")
-
-
-def this_process() -> str:
-    """A lease owner's name that tells whether its process still lives: host:process id:start."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
-
-
 def _enter_scan(conn: Connection, scan_id: str, found: tuple[MediaType, int] | UnreadableScan, size_bytes: int) -> None:
     """Enter what is known of the bytes; an unreadable scan has no pages until a later inspection finds them."""
     media_type, pages = (UNKNOWN_TYPE, 0) if isinstance(found, UnreadableScan) else (found[0].value, found[1])
@@ -238,19 +195,3 @@ def _given(conn: Connection, held: RowMapping) -> Receipt:
 
 def _lock(key: str) -> Any:
     return select(func.pg_advisory_xact_lock(SCAN_LOCK, func.hashtext(key)))
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether a lease's owner ran on this machine and is gone; unknown owners count as alive until they run out."""
-    host, _, rest = owner.rpartition(":")[0].rpartition(":")
-    if host != socket.gethostname() or not rest.isdigit():
-        return False
-    return _started(int(rest)) != owner.rpartition(":")[2]
-
-
-def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty when there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""

@@ -84,7 +84,7 @@ def _posted(settings: Settings, url: str, batches: Sequence[str]) -> set[str]:
 def main() -> None:
     """Post, and hand out turns, every EVERY_SECONDS until told to stop; a database that is away is waited for."""
     chosen, stopping = _settings(), processes.stop_on_signals()
-    url = os.environ.get("AIRFLOW__API__BASE_URL") or f"http://{airflow.HOST}:{airflow.PORT}"
+    url = os.environ.get("AIRFLOW__API__BASE_URL") or airflow.address(chosen)
     while not stopping.wait(EVERY_SECONDS):
         try:
             post_reviewed(chosen, url)

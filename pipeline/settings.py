@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     `database_url` empty: the embedded PostgreSQL in `home`/pg. `page_seconds`, `page_memory_mb`: what one page may
     cost a worker before it is put aside. `batches_at_once`: runs that Airflow is given. `night_from`, `night_until`:
     hours in Vietnam at which every worker reads; by day `day_share` of them do. `inbox`: the folder where boxes arrive.
+    `airflow_host`: where Airflow listens and workers on other machines reach it. `broker_url`: Redis between Airflow
+    and Celery workers; empty: the scheduler's machine does all the work. `statsd`: host:port to which Airflow sends its
+    own measures.
     `review_idle_minutes`, `review_session_hours`: how long somebody stays signed in to the workbench without doing
     anything, and at all. `review_cache_mb`: pictures of pages that it remembers. `oidc_issuer`, `oidc_client_id`,
     `oidc_client_secret`: the hospital's directory, where its people may sign in.
@@ -45,6 +48,9 @@ class Settings(BaseSettings):
     night_until: time = time(6)
     day_share: float = Field(default=1.0, ge=0, le=1)
     inbox: Path | None = None
+    airflow_host: str = "127.0.0.1"
+    broker_url: str = Field(default="", repr=False)
+    statsd: str = Field(default="", pattern=r"^$|^[\w.-]+:\d{1,5}$")
     review_host: str = "127.0.0.1"
     review_port: int = Field(default=8090, ge=1024, le=65535)
     review_idle_minutes: int = Field(default=30, ge=1, le=240)

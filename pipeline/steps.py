@@ -6,18 +6,19 @@ transaction, so that a killed run goes on where it stopped.
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from extractors.intake import find_scans, read_scan, relative_name
-from pipeline import documents, filing, ledger, turns
+from pipeline import contracts, documents, filing, fitness, leases, ledger, turns
 from pipeline.batch_pages import rulings_of
 from pipeline.box_index import read_index, store_index
 from pipeline.children import Workers
@@ -54,7 +55,7 @@ def receive(wanted: Batch, workers: Workers | None = None) -> Received:
         ledger.open_batch(conn, wanted)
         store_index(conn, wanted.batch_id, index, wanted.boundary)
     new = 0
-    with _workers(workers) as children:
+    with workers_for(workers) as children:
         inspected_files = _inspected(children, paths)
         for path in paths:  # in order: of two files with the same bytes the first by name is the original
             inspected = inspected_files[path]
@@ -118,9 +119,12 @@ def waiting(batch_id: str) -> list[str]:
 
 
 def held_until(batch_id: str) -> datetime | None:
-    """When a chunk of the batch may ask again (UTC); None when it may begin now."""
+    """When a chunk of the batch may ask again (UTC); None when it may begin now, and on this worker."""
     now = datetime.now(UTC)
     with engine(settings(), "pipeline").connect() as conn:
+        if unfit := fitness.objection(conn, now):
+            log.warning("unfit", why=unfit)
+            return now + turns.AGAIN
         return turns.held_until(conn, batch_id, now)
 
 
@@ -128,14 +132,13 @@ def extract(page_ids: Sequence[str], workers: Workers | None = None, progress: P
     """Read pages in child processes; each is committed by itself. The number of pages read or put aside now."""
     if not page_ids:
         return 0
-    owner, seconds = ledger.this_process(), settings().page_seconds * len(page_ids) + 60
     with engine(settings(), "pipeline").begin() as conn:
-        tokens = dict(ledger.lease(conn, page_ids, owner, seconds))
-        jobs = _jobs(conn, list(tokens))
+        tokens = dict(leases.lease(conn, page_ids, leases.this_process(), leases.LEASE_SECONDS))
+        todo = jobs(conn, list(tokens))
     done = 0
     again: list[PageJob] = []
-    with _workers(workers) as children:
-        for job, found in chain(children.map(read_job, jobs), _second_tries(children, again)):
+    with workers_for(workers) as children, leases.kept(engine(settings(), "pipeline"), tokens):
+        for job, found in chain(children.map(read_job, todo), _second_tries(children, again)):
             if isinstance(found, UnreadableScan) and found.code == "reading_failed" and job not in again:
                 again.append(job)  # its process may have been killed for no fault of the page
                 continue
@@ -147,6 +150,14 @@ def extract(page_ids: Sequence[str], workers: Workers | None = None, progress: P
     return done
 
 
+def read_elsewhere(page_ids: Sequence[str]) -> datetime | None:
+    """When to ask again (UTC) for pages that another process has leased, it may have died; None when all are read."""
+    query = select(page.c.page_id).where(page.c.page_id.in_(page_ids), page.c.state == PageState.RECEIVED.value)
+    with engine(settings(), "pipeline").connect() as conn:
+        left = conn.execute(query.limit(1)).one_or_none()
+    return datetime.now(UTC) + timedelta(seconds=leases.LEASE_SECONDS) if left else None
+
+
 def _second_tries(children: Workers, jobs: list[PageJob]) -> Iterator[tuple[PageJob, PageReading | UnreadableScan]]:
     """Read once more what failed; begun when the first round is over, so `jobs` is whole by then."""
     yield from children.map(read_job, list(jobs))
@@ -154,7 +165,7 @@ def _second_tries(children: Workers, jobs: list[PageJob]) -> Iterator[tuple[Page
 
 def assemble(batch_id: str, workers: Workers | None = None) -> int:
     """Put read pages together into files and documents with verdicts; the number of documents of the batch."""
-    with _workers(workers) as children:
+    with workers_for(workers) as children:
         return filing.assemble_batch(batch_id, children)
 
 
@@ -255,7 +266,7 @@ def reread(batch_id: str) -> int:
 
 
 @contextmanager
-def _workers(given: Workers | None) -> Iterator[Workers]:
+def workers_for(given: Workers | None) -> Iterator[Workers]:
     """Workers of the caller, left running; else own ones, ended at the end."""
     workers = given or Workers(settings().workers, settings())
     try:
@@ -265,11 +276,14 @@ def _workers(given: Workers | None) -> Iterator[Workers]:
             workers.close()
 
 
-def _jobs(conn: Connection, page_ids: Sequence[str]) -> list[PageJob]:
+def jobs(
+    conn: Connection, page_ids: Sequence[str], states: Collection[PageState] = (PageState.RECEIVED,)
+) -> list[PageJob]:
+    """What is to be read of the pages that are in these states, as officers ruled it."""
     query = (
         select(page.c.page_id, page.c.batch_id, page.c.scan_id, scan.c.media_type, page.c.number)
         .join(scan, scan.c.scan_id == page.c.scan_id)
-        .where(page.c.page_id.in_(page_ids), page.c.state == PageState.RECEIVED.value)
+        .where(page.c.page_id.in_(page_ids), page.c.state.in_([state.value for state in states]))
         .order_by(page.c.page_id)
     )
     rows = conn.execute(query).mappings().all()
@@ -290,12 +304,18 @@ def _keep(conn: Connection, page_id: str, token: int, found: PageReading | Unrea
         return ledger.move(conn, page_id, PageState.RECEIVED, PageState.QUARANTINED, found.code, token=token)
     if not ledger.move(conn, page_id, PageState.RECEIVED, PageState.READ, token=token):
         return False
-    row = {
+    row = text_row(found)
+    statement = upsert(page_text).values(page_id=page_id, **row)
+    conn.execute(statement.on_conflict_do_update(index_elements=["page_id"], set_=row))
+    return True
+
+
+def text_row(found: PageReading) -> dict[str, Any]:
+    """A reading as its row of page_text."""
+    return {
         "engine": found.text.engine, "image": found.image.model_dump(mode="json"),
         "text": found.text.model_dump(mode="json"),
         "readings": [r.model_dump(mode="json") for r in found.readings], "document_type": found.document_type,
         "type_score": found.score, "title": found.titled, "seconds": found.seconds,
+        "made_by": contracts.made_by(found.document_type),
     }  # fmt: skip
-    statement = upsert(page_text).values(page_id=page_id, **row)
-    conn.execute(statement.on_conflict_do_update(index_elements=["page_id"], set_=row))
-    return True

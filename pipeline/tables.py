@@ -66,6 +66,8 @@ batch = Table(
 # The batch '' stands for all.
 pause = Table("pause", metadata, _key("batch_id"), _text("reason"), _text("paused_by"), _at("paused_at"))
 
+installation = Table("installation", metadata, _key("name"), _text("value"), _at("stamped_at"))
+
 scan = Table(
     "scan", metadata, _key("scan_id"), _text("media_type"), Column("page_count", Integer, nullable=False),
     Column("size_bytes", BigInteger, nullable=False), _at("created_at"), CheckConstraint("page_count >= 0"),
@@ -115,7 +117,19 @@ page_text = Table(
     Column("readings", JSONB, nullable=False, server_default=text("'[]'")), _text("document_type", EMPTY),
     Column("type_score", REAL, nullable=False, server_default=text("0")),
     Column("title", Boolean, nullable=False, server_default=text("false")),
-    Column("seconds", REAL, nullable=False, server_default=text("0")), _at("created_at"),
+    Column("seconds", REAL, nullable=False, server_default=text("0")), _at("created_at"), _text("made_by", EMPTY),
+)  # fmt: skip
+
+# What a page would give if it were read by the software of now; `changes`: [[field, before, after]].
+rereading = Table(
+    "rereading", metadata, _to("page_id", "page.page_id", primary_key=True), _to("batch_id", "batch.batch_id"),
+    Column("found", JSONB, nullable=False), Column("changes", JSONB, nullable=False), _text("made_by"), _at("read_at"),
+    Index("rereading_batch", "batch_id"),
+)  # fmt: skip
+
+forecast_day = Table(
+    "forecast_day", metadata, _to("target_id", "target.target_id", primary_key=True),
+    Column("day", Date, primary_key=True), Column("told", JSONB, nullable=False),
 )  # fmt: skip
 
 file = Table(

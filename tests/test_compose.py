@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import airflow
+from pipeline import serving
 from pipeline.settings import Settings
 from review.app import assets_folder
 
@@ -57,12 +57,12 @@ def test_every_process_starts_after_the_set_up_on_the_shared_home():
 def test_the_command_is_the_one_that_serve_starts(name):
     command = SERVICES[name]["command"]
     assert command[:3] == ["python", "-m", "pipeline.airflow"]
-    assert command[3:] == airflow.PROCESSES[name.removeprefix("airflow-")][3:]
+    assert command[3:] == serving.PROCESSES[name.removeprefix("airflow-")][3:]
 
 
 def test_the_workbench_and_the_poller_are_those_that_serve_starts():
-    assert SERVICES["workbench"]["command"][1:] == airflow.WORKBENCH[1:]
-    assert SERVICES["outbox"]["command"][1:] == airflow.PROCESSES["outbox"][1:]
+    assert SERVICES["workbench"]["command"][1:] == serving.WORKBENCH[1:]
+    assert SERVICES["outbox"]["command"][1:] == serving.PROCESSES["outbox"][1:]
     assert SERVICES["outbox"]["environment"]["AIRFLOW__API__BASE_URL"] == "http://airflow-api-server:8080"
 
 

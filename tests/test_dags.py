@@ -35,7 +35,7 @@ print(json.dumps({
     } for task in made.tasks},
 }, default=str))
 """
-SERVE = "import sys; from pipeline import airflow, settings; airflow.serve(settings.settings(), int(sys.argv[1]))"
+SERVE = "import sys; from pipeline import serving, settings; serving.serve(settings.settings(), int(sys.argv[1]))"
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,8 @@ def test_the_tasks_follow_each_other_from_pages_to_account(described):
 OTHERS = """
 import importlib, json
 told = {}
-for name in ("backfill_months", "load_reviewed", "register_batch", "verify_store"):
+for name in ("backfill_months", "check_quality", "housekeeping", "load_reviewed", "publish_compliance",
+             "register_batch", "reprocess", "verify_store"):
     made = getattr(importlib.import_module(f"dags.{name}"), name)()
     told[name] = {"runs": made.max_active_runs, "catchup": made.catchup, "tasks": sorted(made.task_ids)}
 print(json.dumps(told))
@@ -91,8 +92,16 @@ def test_the_other_timetables_import_and_never_catch_up(tmp_path):
     told = json.loads(done.stdout.splitlines()[-1])
     assert told == {
         "backfill_months": {"runs": 2, "catchup": False, "tasks": ["queue_month"]},
+        "check_quality": {"runs": 1, "catchup": False, "tasks": ["check"]},
+        "housekeeping": {"runs": 1, "catchup": False, "tasks": ["keep_house"]},
         "load_reviewed": {"runs": 1, "catchup": False, "tasks": ["account", "list_batches", "load"]},
+        "publish_compliance": {"runs": 1, "catchup": False, "tasks": ["publish"]},
         "register_batch": {"runs": 1, "catchup": False, "tasks": ["register"]},
+        "reprocess": {
+            "runs": 16,
+            "catchup": False,
+            "tasks": ["account", "assemble", "carry_out", "check", "compare", "list_changed", "load"],
+        },
         "verify_store": {"runs": 1, "catchup": False, "tasks": ["verify"]},
     }
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, text, update
 
-from pipeline import ledger, tables
+from pipeline import leases, ledger, tables
 from records.errors import SohoaError, UnreadableScan
 from records.pages import Batch, MediaType
 from records.states import PageState
@@ -136,28 +136,28 @@ def test_a_page_takes_no_way_that_the_ledger_does_not_have(conn, batch):
 def test_a_leased_page_is_nobody_elses_until_the_lease_runs_out(conn, store, batch, data):
     given = receive(conn, store, batch, "a.pdf", data)
     pages = [ledger.page_id(given.receipt_id, number) for number in (1, 2)]
-    assert ledger.lease(conn, pages, "elsewhere:1:1", 60) == [(pages[0], 1), (pages[1], 1)]
-    assert ledger.lease(conn, pages, "elsewhere:2:2", 60) == []
+    assert leases.lease(conn, pages, "elsewhere:1:1", 60) == [(pages[0], 1), (pages[1], 1)]
+    assert leases.lease(conn, pages, "elsewhere:2:2", 60) == []
     conn.execute(text("UPDATE pipeline.page SET lease_until = clock_timestamp() - interval '1 s' WHERE number = 1"))
-    assert ledger.lease(conn, pages, "elsewhere:2:2", 60) == [(pages[0], 2)]
+    assert leases.lease(conn, pages, "elsewhere:2:2", 60) == [(pages[0], 2)]
 
 
 def test_a_late_worker_cannot_move_a_page_that_was_leased_again(conn, store, batch, data):
     page = ledger.page_id(receive(conn, store, batch, "a.pdf", data).receipt_id, 1)
-    ((_, late),) = ledger.lease(conn, [page], "elsewhere:1:1", -1)
-    ((_, token),) = ledger.lease(conn, [page], "elsewhere:2:2", 60)
+    ((_, late),) = leases.lease(conn, [page], "elsewhere:1:1", -1)
+    ((_, token),) = leases.lease(conn, [page], "elsewhere:2:2", 60)
     assert not ledger.move(conn, page, PageState.RECEIVED, PageState.READ, token=late)
     assert ledger.move(conn, page, PageState.RECEIVED, PageState.READ, token=token)
 
 
 def test_pages_of_a_killed_process_of_this_machine_are_free_at_once(conn, store, batch, data):
     page = ledger.page_id(receive(conn, store, batch, "a.pdf", data).receipt_id, 1)
-    code = "from pipeline import ledger; print(ledger.this_process())"
+    code = "from pipeline import leases; print(leases.this_process())"
     gone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    ledger.lease(conn, [page], gone, 600)
-    assert ledger.lease(conn, [page], "elsewhere:2:2", -1) == [(page, 2)]
-    ledger.lease(conn, [page], ledger.this_process(), 600)
-    assert ledger.lease(conn, [page], "elsewhere:2:2", 60) == []
+    leases.lease(conn, [page], gone, 600)
+    assert leases.lease(conn, [page], "elsewhere:2:2", -1) == [(page, 2)]
+    leases.lease(conn, [page], leases.this_process(), 600)
+    assert leases.lease(conn, [page], "elsewhere:2:2", 60) == []
 
 
 def test_a_page_locked_by_another_transaction_is_passed_over(clean, conn, store, batch, data):
@@ -165,13 +165,13 @@ def test_a_page_locked_by_another_transaction_is_passed_over(clean, conn, store,
     pages = [ledger.page_id(given.receipt_id, number) for number in (1, 2)]
     with clean.begin() as other:
         other.execute(text("SELECT 1 FROM pipeline.page WHERE page_id = :id FOR UPDATE"), {"id": pages[0]})
-        assert ledger.lease(conn, pages, "elsewhere:1:1", 60) == [(pages[1], 1)]
+        assert leases.lease(conn, pages, "elsewhere:1:1", 60) == [(pages[1], 1)]
 
 
 def test_pages_at_rest_are_not_leased(conn, store, batch, data):
     receive(conn, store, batch, "a.pdf", data)
     second = receive(conn, store, batch, "b.pdf", data)
-    assert ledger.lease(conn, [ledger.page_id(second.receipt_id, 1)], "elsewhere:1:1", 60) == []
+    assert leases.lease(conn, [ledger.page_id(second.receipt_id, 1)], "elsewhere:1:1", 60) == []
 
 
 @pytest.mark.parametrize(

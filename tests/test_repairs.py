@@ -248,7 +248,7 @@ def test_another_form_and_another_turn_send_pages_to_be_read_so(letters, monkeyp
 
     def extract(page_ids):
         with letters.owner.begin() as conn:
-            for job in steps._jobs(conn, page_ids):
+            for job in steps.jobs(conn, page_ids):
                 read.append((letters.pages.index(job.page_id) + 1, job.document_type, job.turn))
                 kind = job.document_type or "discharge_letter"
                 steps._keep(conn, job.page_id, 0, page_reading(job.page_id, kind, LETTER, titled=False))

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import text
 
-from pipeline import emr, filing, ledger, steps
+from pipeline import emr, filing, leases, ledger, steps
 from pipeline.migrate import migrate_folder, wanted_batch
 from pipeline.registry import missing_files
 from records.errors import SohoaError, UnreadableScan
@@ -375,7 +375,7 @@ def test_a_file_whose_reader_was_killed_while_it_was_taken_in_is_not_put_aside(f
 def test_a_page_that_another_machine_is_reading_is_left_to_it(folder, clean):
     ids = received(folder)
     with clean.begin() as conn:
-        ledger.lease(conn, ids, "another-machine:1:1", 600)
+        leases.lease(conn, ids, "another-machine:1:1", 600)
     assert steps.extract(ids) == 0
     assert steps.waiting(BATCH) == ids
 
@@ -389,7 +389,7 @@ def test_a_reading_that_comes_after_its_page_was_given_to_another_is_dropped(fol
         def map(self, function, jobs):
             jobs = list(jobs)
             with clean.begin() as conn:
-                ledger.lease(conn, ids, ledger.this_process(), 600)
+                leases.lease(conn, ids, leases.this_process(), 600)
             return [(job, function(job)) for job in jobs]
 
     assert steps.extract(ids, Slow()) == 0

@@ -1,0 +1,260 @@
+"""`python -m bench.cluster`: a batch through the real scheduler with Celery workers, each in its own network namespace.
+
+PostgreSQL, Redis, Airflow's processes, the poller and the workbench run beside the workers on this machine, as root.
+The workers reach Redis and Airflow over the network and share the data folder. Rate: pages per second between the
+first and the last page that was read. With `--kill` the first worker and all it started get SIGKILL in mid-batch.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import psutil
+import typer
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine, create_engine, text
+
+from bench.home import home_of_its_own
+from bench.pages import readable, sample_pages
+from pipeline import ledger, processes, turns
+from pipeline.database import airflow_url
+from pipeline.settings import REPOSITORY, settings
+from records.pages import Batch
+
+HERE = "10.77.0.1"  # on the loopback interface, routed to from every namespace
+BROKER_PORT, PASSWORD = 6399, "bench"
+BATCH, READS = "box-bench", "ocr"
+START_SECONDS, RUN_SECONDS = 180, 3600
+NOTE = (
+    "Airflow: scheduler, API server, DAG processor, triggerer and Redis, as a share of both cores from the first page "
+    "read to the last. Lost: pages in no state of rest when the run is over; doubled: pages read twice."
+)
+
+
+class Run(NamedTuple):
+    """One batch. `after_kill`: seconds from SIGKILL to the end of the run."""
+
+    workers: int
+    pages: int
+    seconds: float
+    rate: float
+    airflow_share: float
+    state: str
+    lost: int
+    doubled: int
+    after_kill: float | None
+
+
+def measure(workers: int, pages: int, chunk: int, kill: bool) -> Run:
+    """One batch of so many pages by so many workers with one core each."""
+    with ExitStack() as held:
+        engine = held.enter_context(home_of_its_own())
+        home = settings().home
+        own = _variables(home, workers, chunk)
+        held.enter_context(_address())
+        started = held.enter_context(_children())
+        log = home / "bench.log"
+        started("redis", _redis(), own, log)
+        serve = started("serve", [sys.executable, "-m", "pipeline.cli", "serve"], own, home / "serve.log")
+        _until(START_SECONDS, lambda: processes.answers(HERE, 8080), "Airflow does not answer")
+        nets = [held.enter_context(_namespace(n)) for n in range(1, workers + 1)]
+        first, *_ = [_worker(started, net, n, own, home) for n, net in enumerate(nets, 1)]
+        folder = _box(home / "scans", pages)
+        with engine.begin() as conn:
+            ledger.open_batch(conn, Batch(batch_id=BATCH, facility="DEMO", folder=str(folder)))
+            turns.queue(conn, [BATCH])
+        begun, before, killed = time.monotonic(), 0.0, None
+        _until(RUN_SECONDS, lambda: _read(engine) > 0, "nothing is read")
+        before, at = _airflow_cpu(serve.pid), time.monotonic()
+        if kill:
+            _until(RUN_SECONDS, lambda: _read(engine) >= pages // 4, "nothing more is read")
+            _kill(first.pid)
+            killed = time.monotonic()
+        _until(RUN_SECONDS, lambda: _read(engine) >= pages, "not all is read")
+        share = (_airflow_cpu(serve.pid) - before) / (time.monotonic() - at) / (os.cpu_count() or 1)
+        state = _until(RUN_SECONDS, lambda: _state(), "the run does not end")
+        ended = time.monotonic()
+        return Run(
+            workers, pages, ended - begun, _rate(engine), share, state, *_faults(engine, pages),
+            ended - killed if killed else None,
+        )  # fmt: skip
+
+
+def _variables(home: Path, workers: int, chunk: int) -> dict[str, str]:
+    own = {
+        "SOHOA_HOME": str(home), "SOHOA_AIRFLOW_HOST": HERE, "SOHOA_WORKERS": str(workers),
+        "SOHOA_BROKER_URL": f"redis://:{PASSWORD}@{HERE}:{BROKER_PORT}/0", "SOHOA_CHUNK_PAGES": str(chunk),
+        "SOHOA_REVIEW_PORT": "8099", "PYTHONPATH": str(REPOSITORY),
+    }  # fmt: skip
+    return {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | own
+
+
+def _redis() -> list[str]:
+    return [
+        "redis-server", "--port", str(BROKER_PORT), "--bind", HERE, "--requirepass", PASSWORD, "--save", "",
+        "--appendonly", "no",
+    ]  # fmt: skip
+
+
+@contextmanager
+def _children() -> Iterator[Callable[[str, list[str], Mapping[str, str], Path], processes.Child]]:
+    held: list[processes.Child] = []
+
+    def start(_name: str, command: list[str], own: Mapping[str, str], log: Path) -> processes.Child:
+        held.append(processes.start(command, own, log))
+        return held[-1]
+
+    try:
+        yield start
+    finally:
+        processes.stop(held[::-1])
+
+
+def _worker(started: Any, net: str, number: int, own: Mapping[str, str], home: Path) -> processes.Child:
+    command = [sys.executable, "-m", "pipeline.cli", "worker", "--name", f"reader-{number}", "--queues", READS]
+    child: processes.Child = started(net, ["ip", "netns", "exec", net, *command], own, home / f"reader-{number}.log")
+    return child
+
+
+@contextmanager
+def _address() -> Iterator[None]:
+    _ip("addr", "add", f"{HERE}/32", "dev", "lo")
+    try:
+        yield
+    finally:
+        _ip("addr", "del", f"{HERE}/32", "dev", "lo")
+
+
+@contextmanager
+def _namespace(number: int) -> Iterator[str]:
+    """A namespace that reaches nothing but HERE."""
+    net, ours, theirs = f"sohoa{number}", f"so{number}a", f"so{number}b"
+    _ip("netns", "add", net)
+    try:
+        _ip("link", "add", ours, "type", "veth", "peer", "name", theirs)
+        _ip("link", "set", theirs, "netns", net)
+        _ip("addr", "add", f"10.77.{number}.1/24", "dev", ours)
+        _ip("link", "set", ours, "up")
+        for command in (
+            ("addr", "add", f"10.77.{number}.2/24", "dev", theirs), ("link", "set", theirs, "up"),
+            ("link", "set", "lo", "up"), ("route", "add", HERE, "via", f"10.77.{number}.1"),
+        ):  # fmt: skip
+            _ip("-n", net, *command)
+        yield net
+    finally:
+        _ip("netns", "del", net)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+def _box(folder: Path, pages: int) -> Path:
+    """So many sample pages, each with grain of its own, so that none is another's duplicate by its bytes."""
+    folder.mkdir()
+    sources = [page.path for page in readable(sample_pages(("forms",))) if page.path.suffix == ".jpg"]
+    for number in range(pages):
+        grain = np.random.default_rng(number)
+        with Image.open(sources[number % len(sources)]) as image:
+            pixels = np.asarray(image.convert("RGB")).astype(np.int16)
+        noisy = pixels + grain.integers(-2, 3, pixels.shape[:2])[..., None]
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(
+            folder / f"{number:04}.jpg", quality=90, dpi=(200, 200)
+        )
+    return folder
+
+
+def _until(seconds: float, ask: Callable[[], Any], why: str) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := ask():
+            return answer
+        time.sleep(0.5)
+    raise SystemExit(f"{why} within {seconds} s; see the logs below {settings().home}")
+
+
+def _one(engine: Engine, query: str) -> Any:
+    with engine.connect() as conn:
+        return conn.execute(text(query)).one()
+
+
+def _read(engine: Engine) -> int:
+    return int(_one(engine, "SELECT count(*) FROM pipeline.page_text")[0])
+
+
+def _rate(engine: Engine) -> float:
+    query = "SELECT (count(*) - 1) / extract(epoch FROM max(created_at) - min(created_at)) FROM pipeline.page_text"
+    return float(_one(engine, query)[0])
+
+
+def _faults(engine: Engine, pages: int) -> tuple[int, int]:
+    """Pages lost and pages doubled."""
+    with engine.connect() as conn:
+        counts = ledger.counts(conn, BATCH)[BATCH]
+    resting = sum(n for state, n in counts.items() if state not in ("received", "read", "assembled"))
+    moves = _one(
+        engine, "SELECT coalesce(sum(pages), 0) FROM pipeline.page_day WHERE was = 'received' AND state = 'read'"
+    )
+    return pages - resting, max(0, int(moves[0]) - pages)
+
+
+def _state() -> str:
+    metadata = create_engine(airflow_url(settings()))
+    try:
+        found = _one(metadata, f"SELECT max(state) FROM dag_run WHERE partition_key = '{BATCH}'")[0]
+    finally:
+        metadata.dispose()
+    return found if found in ("success", "failed") else ""
+
+
+def _airflow_cpu(serve: int) -> float:
+    """CPU seconds of Airflow's own processes and of all that they started and saw end."""
+    spent = 0.0
+    for process in [*psutil.Process(serve).children(recursive=True), *psutil.process_iter()]:
+        with suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            own = any(part in line for part in ("api-server", "scheduler", "dag-processor", "triggerer"))
+            if ("airflow" in line and own) or "redis-server" in line:
+                spent += sum(process.cpu_times()[:4])
+    return spent
+
+
+def _kill(pid: int) -> None:
+    for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def main(
+    pages: Annotated[int, typer.Option(min=8)] = 120,
+    workers: Annotated[list[int] | None, typer.Option(help="1 and 2 unless told otherwise.")] = None,
+    chunk: Annotated[int, typer.Option(min=1, max=200, help="Pages a task.")] = 20,
+    kill: Annotated[bool, typer.Option(help="Kill the first of two workers in mid-batch.")] = False,
+) -> None:
+    """Compare numbers of workers, or kill one."""
+    if os.geteuid() or not shutil.which("redis-server"):
+        raise SystemExit("As root, with redis-server and iproute2.")
+    runs = [measure(count, pages, chunk, kill) for count in ([2] if kill else workers or [1, 2])]
+    table = Table(
+        "workers", "pages", "s", "pages/s", "ratio", "Airflow", "state", "lost", "doubled", "s after the kill"
+    )
+    for run in runs:
+        table.add_row(
+            str(run.workers), str(run.pages), f"{run.seconds:.0f}", f"{run.rate:.2f}", f"{run.rate / runs[0].rate:.2f}",
+            f"{run.airflow_share:.1%}", run.state, str(run.lost), str(run.doubled),
+            "-" if run.after_kill is None else f"{run.after_kill:.0f}",
+        )  # fmt: skip
+    Console().print(table, NOTE)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,55 @@
+"""Beside every stage, pipeline.housekeeping: hourly, so that nothing piles up and no batch is stranded."""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from pipeline import airflow, reprocess, stuck
+from pipeline.database import engine
+from pipeline.settings import Settings, settings
+from pipeline.tables import installation, rereading
+from records.errors import SohoaError
+
+log = structlog.get_logger()
+RUNS_KEPT = timedelta(days=90)  # of Airflow's own history; the ledger's is for ever
+CLEANED = "airflow_cleaned"
+
+
+def keep_house() -> dict[str, int]:
+    """Batches that are stuck wait again; readings that nobody carried out, and Airflow's old runs, are removed."""
+    chosen = settings()
+    with engine(chosen, "pipeline").begin() as conn:
+        cured = stuck.cure(conn)
+        old = rereading.c.read_at < func.now() - reprocess.KEPT
+        forgotten = conn.execute(delete(rereading).where(old)).rowcount
+    for one in cured:
+        log.warning("stuck", batch=one.batch_id, pages=one.pages)
+    done = {"stuck": len(cured), "forgotten": forgotten, "cleaned": int(_clean_airflow(chosen, datetime.now(UTC)))}
+    log.info("kept", **done)
+    return done
+
+
+def _clean_airflow(chosen: Settings, now: datetime) -> bool:
+    """Once a day; Airflow's own command, as nothing else may touch its tables."""
+    with engine(chosen, "pipeline").begin() as conn:
+        if not _due(conn):
+            return False
+        row = {"name": CLEANED, "value": now.isoformat(), "stamped_at": now}
+        conn.execute(upsert(installation).values(row).on_conflict_do_update(index_elements=["name"], set_=row))
+    before = (now - RUNS_KEPT).isoformat()
+    try:
+        airflow.command(chosen, "db", "clean", "--clean-before-timestamp", before, "--skip-archive", "--yes")
+    except SohoaError as error:
+        log.warning("airflow_not_cleaned", why=str(error))
+        return False
+    return True
+
+
+def _due(conn: Connection) -> bool:
+    """Whether the last cleaning was a day ago."""
+    last = select(installation.c.name).where(
+        installation.c.name == CLEANED, installation.c.stamped_at > func.now() - timedelta(days=1)
+    )
+    return conn.execute(last).one_or_none() is None
