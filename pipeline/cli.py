@@ -141,6 +141,24 @@ def verify(as_json: Json = False) -> None:
 
 
 @app.command()
+def doctor(as_json: Json = False) -> None:
+    """Whether each part works now; exits 1 when one does not. What to do then: docs/runbooks.md."""
+    from pipeline.settings import settings
+    from reporting import health
+
+    found = health.parts(settings())
+    if as_json:
+        print_rows([one.model_dump(mode="json") for one in found], True)
+    else:
+        colours = {health.State.OK: "green", health.State.WARN: "yellow", health.State.FAIL: "red"}
+        for one in found:
+            out.print(f"{one.state.upper():5} {one.name:10} {one.figure}", style=colours[one.state], highlight=False)
+        if health.worst(found) is not health.State.OK:
+            out.print("What to do, part by part: docs/runbooks.md")
+    raise typer.Exit(1 if health.worst(found) is health.State.FAIL else 0)
+
+
+@app.command()
 def separators(
     box: Annotated[str, typer.Option(help="Name of the box, as on the shelf.")],
     pdf: Annotated[Path, typer.Option("--out", help="Write the sheets here (PDF, A4, to be printed at 100 %).")],

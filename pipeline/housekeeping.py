@@ -3,18 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import delete, func
 
-from pipeline import airflow, reprocess, stuck
+from pipeline import airflow, reprocess, stamps, stuck
 from pipeline.database import engine
 from pipeline.settings import Settings, settings
-from pipeline.tables import installation, rereading
+from pipeline.tables import rereading
 from records.errors import SohoaError
 
 log = structlog.get_logger()
 RUNS_KEPT = timedelta(days=90)  # of Airflow's own history; the ledger's is for ever
-CLEANED = "airflow_cleaned"
 
 
 def keep_house() -> dict[str, int]:
@@ -34,10 +32,10 @@ def keep_house() -> dict[str, int]:
 def _clean_airflow(chosen: Settings, now: datetime) -> bool:
     """Once a day; Airflow's own command, as nothing else may touch its tables."""
     with engine(chosen, "pipeline").begin() as conn:
-        if not _due(conn):
+        last = stamps.get(conn, stamps.CLEANED)
+        if last and last.age < 24 * 3600:
             return False
-        row = {"name": CLEANED, "value": now.isoformat(), "stamped_at": now}
-        conn.execute(upsert(installation).values(row).on_conflict_do_update(index_elements=["name"], set_=row))
+        stamps.put(conn, stamps.CLEANED)
     before = (now - RUNS_KEPT).isoformat()
     try:
         airflow.command(chosen, "db", "clean", "--clean-before-timestamp", before, "--skip-archive", "--yes")
@@ -45,11 +43,3 @@ def _clean_airflow(chosen: Settings, now: datetime) -> bool:
         log.warning("airflow_not_cleaned", why=str(error))
         return False
     return True
-
-
-def _due(conn: Connection) -> bool:
-    """Whether the last cleaning was a day ago."""
-    last = select(installation.c.name).where(
-        installation.c.name == CLEANED, installation.c.stamped_at > func.now() - timedelta(days=1)
-    )
-    return conn.execute(last).one_or_none() is None

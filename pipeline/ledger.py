@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from pipeline.balance import balance, counts
+from pipeline.balance import balance, balance_now, counts
 from pipeline.store import Store
 from pipeline.tables import batch, facility, outbox, page, receipt, scan
 from records.errors import SohoaError, UnreadableScan
@@ -14,7 +14,7 @@ from records.pages import Batch, MediaType
 from records.quarantine import QUARANTINE
 from records.states import NEXT, PageState
 
-__all__ = ["Receipt", "balance", "counts", "known", "move", "open_batch", "page_id", "receive"]
+__all__ = ["Receipt", "balance", "balance_now", "counts", "known", "move", "open_batch", "page_id", "receive"]
 
 SCAN_LOCK = 2
 MOVABLE = frozenset({"duplicate_of", "document_id"})

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from pipeline import airflow, persons, processes, steps
+from pipeline import airflow, logs, persons, processes, stamps, steps
 from pipeline.airflow_api import asset_id, connected, told
 from pipeline.database import engine
 from pipeline.dispatch import dispatch
@@ -82,13 +82,22 @@ def _posted(settings: Settings, url: str, batches: Sequence[str]) -> set[str]:
 
 
 def main() -> None:
-    """Post, and hand out turns, every EVERY_SECONDS until told to stop; a database that is away is waited for."""
+    """Post, and hand out turns, every EVERY_SECONDS until told to stop; a database that is away is waited for.
+
+    The same process tells Prometheus its measures, where `metrics_port` is set.
+    """
+    from reporting import metrics
+
+    logs.configure()
     chosen, stopping = _settings(), processes.stop_on_signals()
     url = os.environ.get("AIRFLOW__API__BASE_URL") or airflow.address(chosen)
+    metrics.serve(chosen)
     while not stopping.wait(EVERY_SECONDS):
         try:
             post_reviewed(chosen, url)
             dispatch(chosen, url, datetime.now(UTC))
+            with engine(chosen, "pipeline").begin() as conn:
+                stamps.put(conn, stamps.POLLER)
         except OperationalError:
             log.warning("database_away")
 

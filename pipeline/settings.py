@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     hours in Vietnam at which every worker reads; by day `day_share` of them do. `inbox`: the folder where boxes arrive.
     `airflow_host`: where Airflow listens and workers on other machines reach it. `broker_url`: Redis between Airflow
     and Celery workers; empty: the scheduler's machine does all the work. `statsd`: host:port to which Airflow sends its
-    own measures.
+    own measures. `metrics_host`, `metrics_port`: where Prometheus finds ours; port 0: nowhere.
     `review_idle_minutes`, `review_session_hours`: how long somebody stays signed in to the workbench without doing
     anything, and at all. `review_cache_mb`: pictures of pages that it remembers. `oidc_issuer`, `oidc_client_id`,
     `oidc_client_secret`: the hospital's directory, where its people may sign in.
@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     inbox: Path | None = None
     airflow_host: str = "127.0.0.1"
     broker_url: str = Field(default="", repr=False)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9108, ge=0, le=65535)
     statsd: str = Field(default="", pattern=r"^$|^[\w.-]+:\d{1,5}$")
     review_host: str = "127.0.0.1"
     review_port: int = Field(default=8090, ge=1024, le=65535)

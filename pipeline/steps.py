@@ -26,6 +26,7 @@ from pipeline.database import engine
 from pipeline.reading import Inspected, PageJob, inspect_file, read_job
 from pipeline.repairs import UNTOUCHED, Repair, sent_back
 from pipeline.settings import settings
+from pipeline.stage_times import number, timed
 from pipeline.store import Store
 from pipeline.tables import batch, document, page, page_text, receipt, scan
 from records.base import Frozen
@@ -45,7 +46,12 @@ class Received(Frozen):
     new: int
     skipped: tuple[tuple[str, str], ...]
 
+    def number(self) -> int:
+        """Files taken in now."""
+        return self.new
 
+
+@timed("receive", Received.number)
 def receive(wanted: Batch, workers: Workers | None = None) -> Received:
     """Take the folder's scans into the store and the ledger, each with its receipt; given before, it stays as it is."""
     folder = Path(wanted.folder)
@@ -128,6 +134,7 @@ def held_until(batch_id: str) -> datetime | None:
         return turns.held_until(conn, batch_id, now)
 
 
+@timed("read", number)
 def extract(page_ids: Sequence[str], workers: Workers | None = None, progress: Progress | None = None) -> int:
     """Read pages in child processes; each is committed by itself. The number of pages read or put aside now."""
     if not page_ids:
@@ -163,6 +170,7 @@ def _second_tries(children: Workers, jobs: list[PageJob]) -> Iterator[tuple[Page
     yield from children.map(read_job, list(jobs))
 
 
+@timed("assemble", number)
 def assemble(batch_id: str, workers: Workers | None = None) -> int:
     """Put read pages together into files and documents with verdicts; the number of documents of the batch."""
     with workers_for(workers) as children:
@@ -185,6 +193,7 @@ def repair(batch_id: str) -> int:
     return done
 
 
+@timed("check", lambda _: 0)
 def check(batch_id: str) -> bool:
     """Ask the data-quality suites about the batch as a whole; a failure holds it, and is written to its issues as
     a warning is.
@@ -217,6 +226,7 @@ def check(batch_id: str) -> bool:
     return passed
 
 
+@timed("load", number)
 def load(batch_id: str) -> int:
     """Load the documents of confirmed files into the EMR; what is in doubt waits in review. The number loaded."""
     from pipeline import emr, persons

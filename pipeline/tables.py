@@ -68,6 +68,12 @@ pause = Table("pause", metadata, _key("batch_id"), _text("reason"), _text("pause
 
 installation = Table("installation", metadata, _key("name"), _text("value"), _at("stamped_at"))
 
+stage_time = Table(
+    "stage_time", metadata, Column("day", Date, primary_key=True), _key("stage"),
+    Column("runs", BigInteger, nullable=False), Column("pages", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+)  # fmt: skip
+
 scan = Table(
     "scan", metadata, _key("scan_id"), _text("media_type"), Column("page_count", Integer, nullable=False),
     Column("size_bytes", BigInteger, nullable=False), _at("created_at"), CheckConstraint("page_count >= 0"),

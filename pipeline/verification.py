@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from pipeline import audit, ledger
+from pipeline import audit, ledger, stamps
 from pipeline.database import engine, migrate
 from pipeline.settings import settings
 from pipeline.store import Store
@@ -22,4 +22,6 @@ def verify() -> tuple[list[str], int]:
             store.get(scan_id)
         except SohoaError as error:
             faults.append(str(error))
+    with engine(settings(), "pipeline").begin() as conn:
+        stamps.put(conn, stamps.VERIFIED, str(len(faults)))
     return faults, len(scan_ids)

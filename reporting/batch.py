@@ -24,7 +24,9 @@ def ledger_state() -> tuple[dict[str, dict[str, int]], list[str]]:
     """(pages by batch and state, sentences about what does not balance)."""
     migrate(settings())
     with engine(settings()).begin() as conn:
-        return ledger.counts(conn), ledger.balance(conn)
+        counts = ledger.counts(conn)
+        faults, _ = ledger.balance_now(conn)
+        return counts, faults
 
 
 def print_status(out: Console, counts: Mapping[str, Mapping[str, int]], faults: Sequence[str]) -> None:

@@ -37,6 +37,7 @@ class Right(StrEnum):
     RELEASE = "release"
     QUALITY = "quality"
     COUNTS = "counts"
+    HEALTH = "health"
     AUDIT = "audit"
     ACCOUNTS = "accounts"
 
@@ -53,6 +54,7 @@ POLICY: dict[Right, frozenset[Role]] = {
     Right.RELEASE: frozenset({Role.SENIOR}),
     Right.QUALITY: frozenset({Role.SENIOR, Role.AUDITOR, Role.MANAGER}),
     Right.COUNTS: frozenset(Role),
+    Right.HEALTH: frozenset({Role.IT, Role.SENIOR, Role.MANAGER}),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.SENIOR}),
     Right.ACCOUNTS: frozenset({Role.IT}),
 }

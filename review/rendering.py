@@ -18,7 +18,8 @@ from review.texts import LANGUAGES, say
 LANGUAGE_COOKIE = "sohoa_language"
 PLACES = (  # The header's links.
     ("/queue", Right.COUNTS), ("/groups", Right.REVIEW), ("/files", Right.PLACE_PAGES), ("/scans", Right.SCAN),
-    ("/release", Right.RELEASE), ("/quality", Right.QUALITY), ("/help", Right.SIGNED_IN),
+    ("/release", Right.RELEASE), ("/quality", Right.QUALITY), ("/health", Right.HEALTH),
+    ("/help", Right.SIGNED_IN),
 )  # fmt: skip
 
 

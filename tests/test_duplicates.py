@@ -22,6 +22,8 @@ from pipeline import reading  # noqa: E402
 from pipeline.reading import PageJob, PairJob, compare_job  # noqa: E402
 from records.pages import MediaType  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 HEAD = ["BỆNH VIỆN K", "PHIẾU XÉT NGHIỆM", "Họ và tên: LÊ THỊ CÚC   Tuổi: 59   Mã NB: 14003728", ""]
 MONDAY = [*HEAD, "Bạch cầu    12,5 G/L", "Hồng cầu    4,51 T/L", "Hemoglobin  130 g/L", "Ngày 12/03/2019"]
 FRIDAY = [*HEAD, "Bạch cầu     7,8 G/L", "Hồng cầu    4,63 T/L", "Hemoglobin  127 g/L", "Ngày 16/03/2019"]

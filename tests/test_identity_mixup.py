@@ -20,6 +20,8 @@ from bench.mixup import NOTHING, OWN, SHARED, Fate, bounds, judged_pages, measur
 from bench.near_people import NEAR  # noqa: E402
 from transformers.identity import NAME, IdentityState  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 ID = "patient.id"
 
 

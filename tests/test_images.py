@@ -25,6 +25,8 @@ from extractors.images import (  # noqa: E402
 from extractors.stamps import ink_channel  # noqa: E402
 from records.pages import Box, PageBox  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 PRINT = ["Họ và tên người bệnh: NGUYỄN HOÀNG PHƯƠNG THẢO   Tuổi: 45"] * 24
 MARK = (820, 1450, 900, 1530)  # left, top, right, bottom in pixels of the drawn page
 LETTER_INK = 128

@@ -65,6 +65,6 @@ def test_reading_the_timetable_loads_no_work(described):
     assert (described["pipeline"], described["heavy"]) == (False, [])
 
 
-@pytest.mark.slow
+@pytest.mark.all
 def test_a_batch_named_by_hand_goes_through_in_process(settings, batch):
     assert airflow.run_in_process("load_reviewed", batch, settings)

@@ -18,6 +18,8 @@ from records.errors import SohoaError, UnreadableScan  # noqa: E402
 from records.pages import MediaType  # noqa: E402
 from records.separators import with_check  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 NAMED = ["BỆNH VIỆN K", "TỜ ĐIỀU TRỊ", "Họ và tên người bệnh: LÊ THỊ CÚC    Số vào viện: 19.123456"]
 NAMELESS = ["BỆNH VIỆN K", "TỜ ĐIỀU TRỊ"]
 BELOW = ["Sáng nay tỉnh, mạch 80 lần/phút, bụng mềm, không sốt, ăn được"] * 14

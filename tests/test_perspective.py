@@ -18,6 +18,8 @@ from extractors.images import divide_background, upright  # noqa: E402
 from extractors.perspective import flat_sheet, level_rows  # noqa: E402
 from records.pages import Box  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 1240, 1754
 SHEET = [[0, 0], [WIDTH, 0], [WIDTH, HEIGHT], [0, HEIGHT]]
 ON_A_DESK = [[160, 120], [1290, 190], [1380, 1880], [90, 1800]]

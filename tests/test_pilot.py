@@ -32,6 +32,8 @@ from transformers.parsers import PARSERS
 from validation.contract import NEVER, UNPROVEN, Basis
 from validation.verdicts import agree
 
+pytestmark = pytest.mark.slow
+
 HOSPITAL, BATCH = "79001", "thí-điểm"
 NAME, DISCHARGED = "patient.name", "encounter.discharged_at"
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_scans"

@@ -22,6 +22,8 @@ from records.document_types import document_types  # noqa: E402
 from records.errors import UnreadableScan  # noqa: E402
 from records.pages import MediaType, Writing  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 PAPER = np.full((HEIGHT, WIDTH), 255, np.uint8)
 SHEET = in_colour(PAPER[:60, :40])
 BELOW = "\n" * 20  # rows of the page that put what follows below its header

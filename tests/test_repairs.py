@@ -29,6 +29,8 @@ from review.repairs import ACTIONS, RepairRefused, in_hand, to_file
 from review.tables import account
 from tests.builders import page_reading
 
+pytestmark = pytest.mark.slow
+
 SHAPE = [["a", "b"], ["c"], ["d", "e"]]
 LETTER = {
     "patient.name": "TRẦN THỊ MẪU",

@@ -27,6 +27,8 @@ from review.rendering import Transaction
 from review.revisions import Refused
 from review.serve import without_message, without_query
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "Mật khẩu rất dài 1"
 NOBODY = "nobody"
 SECRET = "NGUYỄN KIM LIỄU"

@@ -26,6 +26,8 @@ from review.texts import say
 from review.words import shown
 from validation.kinds import KIND_CHECKS
 
+pytestmark = pytest.mark.slow
+
 BATCH, KIND, FIELD = "box-1", "insurance_card", "patient.insurance_number"
 TRUE = "GD4013001234567"
 CHANCE = random.Random(7)

@@ -28,6 +28,8 @@ from review.tables import account, glass, page_view
 from review.texts import say
 from review.tickets import LIFE, cut_of, open_ticket, ticket_for
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 KEY = b"k" * 32
 WIDTH, HEIGHT = 1240, 1754

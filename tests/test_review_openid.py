@@ -25,6 +25,8 @@ from review import accounts, openid, sessions
 from review.app import create_app
 from tests.conftest import INSTALLED_ASSETS, served
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM, AT_125_PERCENT = "/usr/bin/chromium", {"width": 1093, "height": 614}
 AXE = INSTALLED_ASSETS / "node_modules" / "axe-core" / "axe.min.js"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}

@@ -18,6 +18,8 @@ from review.screens.queue import today
 from review.tables import account, waiting
 from review.texts import say
 
+pytestmark = pytest.mark.slow
+
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 

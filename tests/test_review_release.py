@@ -21,6 +21,8 @@ from validation import gx
 from validation.breaches import RULES, breaches
 from validation.suites import BatchReport, FailedExpectation, form_suite
 
+pytestmark = pytest.mark.slow
+
 BATCH, COVER, NUMBER = "hộp-1", "inpatient_cover", "encounter.number"
 REASON = "hai lần vào viện cùng một số, đã xem sổ"
 SAME_NUMBER = FailedExpectation(document_type=COVER, rule="unique", field=NUMBER, message="Một số trên nhiều phiếu.")

@@ -17,6 +17,8 @@ from review.unclaimed import free_fields, unclaimed_lines
 from tests.builders import page_image, sheet
 from tests.test_repairs import LETTER, file_of, letters  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 FORM = document_types()["discharge_letter"]
 PAGE = """
 GIẤY RA VIỆN

@@ -25,6 +25,8 @@ from review.tickets import ticket_for
 from tests.conftest import empty
 from tests.test_review import READ, page_reading
 
+pytestmark = pytest.mark.slow
+
 NOBODY = "nobody"
 ANOTHER = "another"  # An officer who has a document of her own at the time.
 

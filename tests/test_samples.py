@@ -29,6 +29,8 @@ from tests.conftest import INSTALLED_ASSETS, served
 from tests.test_review_decisions import READ, page_reading
 from validation.contract import NEVER
 
+pytestmark = pytest.mark.slow
+
 ADMITTED, DISCHARGED, NAME = "encounter.admitted_at", "encounter.discharged_at", "patient.name"
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = INSTALLED_ASSETS / "node_modules" / "axe-core" / "axe.min.js"

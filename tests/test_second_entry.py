@@ -20,6 +20,8 @@ from review.screens.queue import today
 from review.tables import account, waiting
 from tests.test_review_decisions import ADMITTED, DISCHARGED, NAME, READ, letter_of  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 TYPED, NORMAL, OTHER = "Trần Thị Mẫn", "TRẦN THỊ MẪN", "Trần Thị Mận"
 SEEN_BY_NOBODY = ("MẪU", "Mẫu", "MẪN", "Mẫn", "THỊ", "Thị")  # What was read of the name and what was entered first.
 

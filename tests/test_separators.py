@@ -34,6 +34,8 @@ from reporting.separator_sheets import bar_modules, print_separators  # noqa: E4
 from transformers.values import readings_to_values  # noqa: E402
 from validation.verdicts import validate  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 A4 = (1654, 2339)  # pixels at 200 dpi
 MODULE = 4  # pixels
 CONTENT = "KHO-07/0012"
@@ -439,7 +441,7 @@ def test_a_file_that_cannot_be_written_is_refused(sohoa, tmp_path):
 # The measurement.
 
 
-@pytest.mark.slow
+@pytest.mark.all
 def test_60_poor_scans_of_sheets_are_read_and_no_ordinary_page_is_one(tmp_path):
     rows = {row.name: row for row in measure_separators(sample_pages(), tmp_path)}
     assert {name: (row.pages, row.right, row.wrong, row.doubted) for name, row in rows.items()} == {

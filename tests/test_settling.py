@@ -24,6 +24,8 @@ from review.decisions import Decision, decide, undo  # noqa: E402
 from review.files import waiting_files  # noqa: E402
 from review.tables import account, waiting  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 NAME, ADDRESS, ID, PHONE = "patient.name", "patient.address", "patient.id", "patient.phone"
 KINDS = ("lab_report", "admission_exam", "prescription", "record_summary", "outpatient_record")
 FIRST, SECOND, *_ = KINDS

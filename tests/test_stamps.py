@@ -15,6 +15,8 @@ from builders import LINES, drawn, font, in_colour  # noqa: E402
 from extractors.images import divide_background  # noqa: E402
 from extractors.stamps import find_stamps, ink_channel  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RED, DARK_RED, BLUE, VIOLET = (196, 40, 52), (150, 20, 30), (34, 60, 180), (120, 40, 160)
 BALLPOINT = (34, 46, 128)
 COLOURS = {"red": RED, "dark red": DARK_RED, "blue": BLUE, "violet": VIOLET}

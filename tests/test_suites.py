@@ -16,6 +16,8 @@ from validation.gx import COLUMNS as VALUES
 from validation.gx import check_batch
 from validation.suites import Severity
 
+pytestmark = pytest.mark.slow
+
 FILES = 40
 SUITE = batch_suite("DEMO")
 NOTHING = pd.DataFrame(columns=VALUES)

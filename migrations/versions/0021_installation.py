@@ -1,4 +1,4 @@
-"""What this installation runs; by what software a page was read, and what the next would change; forecasts by day."""
+"""What is installed and when what happened last; times of stages; what other software would read; daily forecasts."""
 
 from alembic import op
 
@@ -10,6 +10,16 @@ CREATE TABLE pipeline.installation (
     name text PRIMARY KEY, value text NOT NULL, stamped_at timestamptz NOT NULL DEFAULT now());
 GRANT SELECT, INSERT, UPDATE ON pipeline.installation TO pipeline;
 GRANT SELECT ON pipeline.installation TO loader, review, reporting, auditor;
+"""
+
+TIMES = """
+CREATE TABLE pipeline.stage_time (
+    day date NOT NULL, stage text NOT NULL, runs bigint NOT NULL, pages bigint NOT NULL,
+    seconds double precision NOT NULL, PRIMARY KEY (day, stage));
+GRANT SELECT, INSERT, UPDATE ON pipeline.stage_time TO pipeline;
+GRANT SELECT ON pipeline.stage_time TO review, reporting, auditor;
+GRANT USAGE ON SCHEMA reporting TO pipeline, review;
+GRANT SELECT ON reporting.documents_waiting_by_type TO pipeline, review;
 """
 
 # The readings of `rereading` are patient data: pipeline alone, as with page_text.
@@ -33,11 +43,11 @@ GRANT SELECT ON pipeline.forecast_day TO review, reporting, auditor;
 
 def upgrade() -> None:
     """The software is stamped at the next set-up; what read a page until now is not known."""
-    for part in (INSTALLATION, REREADING, FORECASTS):
+    for part in (INSTALLATION, TIMES, REREADING, FORECASTS):
         op.execute(part)
 
 
 def downgrade() -> None:
     """Remove them; for development only."""
-    op.execute("DROP TABLE pipeline.installation, pipeline.rereading, pipeline.forecast_day")
+    op.execute("DROP TABLE pipeline.installation, pipeline.stage_time, pipeline.rereading, pipeline.forecast_day")
     op.execute("ALTER TABLE pipeline.page_text DROP COLUMN made_by")
