@@ -53,6 +53,8 @@ def environment(settings: Settings, port: int = PORT) -> dict[str, str]:
         # A task that a broker lost with its message is handed out again.
         "SCHEDULER": {"TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60", "TASK_QUEUED_TIMEOUT": "120"},
         "LOGGING": {"JSON_LOGS": "True"},
+        # The timetables change with a release only; reading them twice a minute would cost a tenth of a core.
+        "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": "600", "REFRESH_INTERVAL": "600"},
     }
     sections["API"]["SECRET_KEY"] = _key(settings, "airflow_api.key")
     if settings.broker_url:
