@@ -21,9 +21,10 @@ class Settings(BaseSettings):
     `database_url` empty: the embedded PostgreSQL in `home`/pg. `page_seconds`, `page_memory_mb`: what one page may
     cost a worker before it is put aside. `batches_at_once`: runs that Airflow is given. `night_from`, `night_until`:
     hours in Vietnam at which every worker reads; by day `day_share` of them do. `inbox`: the folder where boxes arrive.
-    `airflow_host`: where Airflow listens and workers on other machines reach it. `broker_url`: Redis between Airflow
-    and Celery workers; empty: the scheduler's machine does all the work. `statsd`: host:port to which Airflow sends its
-    own measures. `metrics_host`, `metrics_port`: where Prometheus finds ours; port 0: nowhere.
+    `store_url`: where the originals lie, a URL of fsspec; empty: `home`/store. `airflow_host`: where Airflow listens
+    and workers on other machines reach it. `broker_url`: Redis between Airflow and Celery workers; empty: the
+    scheduler's machine does all the work. `statsd`: host:port to which Airflow sends its own measures. `metrics_host`,
+    `metrics_port`: where Prometheus finds ours; port 0: nowhere.
     `review_idle_minutes`, `review_session_hours`: how long somebody stays signed in to the workbench without doing
     anything, and at all. `review_cache_mb`: pictures of pages that it remembers. `oidc_issuer`, `oidc_client_id`,
     `oidc_client_secret`: the hospital's directory, where its people may sign in.
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     day_share: float = Field(default=1.0, ge=0, le=1)
     inbox: Path | None = None
     airflow_host: str = "127.0.0.1"
+    store_url: str = ""
     broker_url: str = Field(default="", repr=False)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9108, ge=0, le=65535)

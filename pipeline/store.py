@@ -1,31 +1,33 @@
 """Stage 1, pipeline.store: the one door to the originals; bytes become an encrypted object known by their SHA-256."""
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pipeline.keys import store_key, sync_folder
+from pipeline.keys import store_key
+from pipeline.object_store import objects_at
 from pipeline.settings import Settings
 from records.errors import SohoaError
 
 MAGIC = b"SOHOA1\0\0"
 NONCE_BYTES = 12
+KEY_CHECK = "key.check"
 SCAN_ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Store:
-    """Originals under home/store, each AES-256-GCM with its own nonce; written once, checked at every use."""
+    """Originals in home/store or at `store_url`, each AES-256-GCM with its own nonce; written once, checked at every
+    use. What leaves this machine is sealed already."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = settings.home / "store"
+        self._where = settings.store_url or str(settings.home / "store")
+        self._objects = objects_at(settings.store_url, settings.home / "store")
         self._cipher = AESGCM(store_key(settings))
-        self._check_key(self.folder / "key.check")
+        self._check_key()
 
     def put(self, data: bytes) -> str:
         """Keep the bytes and return their scan id; on return they survive a power cut. A broken copy is mended."""
@@ -33,13 +35,13 @@ class Store:
         if not self._sound(scan_id):
             nonce = secrets.token_bytes(NONCE_BYTES)
             sealed = MAGIC + nonce + self._cipher.encrypt(nonce, data, scan_id.encode("ascii"))
-            self._write(self._path(scan_id), sealed)
+            self._write(_name(scan_id), sealed)
         return scan_id
 
     def get(self, scan_id: str) -> bytes:
         """The original bytes, re-hashed; SohoaError when the object is missing or differs."""
         try:
-            sealed = self._path(scan_id).read_bytes()
+            sealed = self._objects.read(_name(scan_id))
         except FileNotFoundError as error:
             raise SohoaError(
                 f"The original {scan_id} is missing from the store; restore it from the backup."
@@ -50,13 +52,16 @@ class Store:
 
     def has(self, scan_id: str) -> bool:
         """Whether an object of this id lies in the store (unchecked)."""
-        return self._path(scan_id).exists()
+        try:
+            return self._objects.exists(_name(scan_id))
+        except OSError as error:
+            raise SohoaError(f"The store {self._where} cannot be read ({error.strerror}); mend it.") from error
 
     def scan_ids(self) -> Iterator[str]:
         """All ids in the store, sorted."""
-        for path in sorted(self.folder.glob("??/??/*")):
-            if SCAN_ID.fullmatch(path.name):
-                yield path.name
+        for name in self._objects.names():
+            if SCAN_ID.fullmatch(found := name.rpartition("/")[2]):
+                yield found
 
     def _sound(self, scan_id: str) -> bool:
         try:
@@ -65,20 +70,20 @@ class Store:
             return False
         return True
 
-    def _check_key(self, path: Path) -> None:
+    def _check_key(self) -> None:
         """A wrong key must neither pass for damage nor seal originals: `key.check` opens with the right one only."""
         try:
-            if not path.exists():
+            if not self._objects.exists(KEY_CHECK):
                 nonce = secrets.token_bytes(NONCE_BYTES)
-                self._write(path, nonce + self._cipher.encrypt(nonce, MAGIC, None))
-            sealed = path.read_bytes()
+                self._write(KEY_CHECK, nonce + self._cipher.encrypt(nonce, MAGIC, None))
+            sealed = self._objects.read(KEY_CHECK)
             self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
         except InvalidTag as error:
             raise SohoaError(
-                f"The key does not open the store {self.folder}; give it the key it was made with."
+                f"The key does not open the store {self._where}; give it the key it was made with."
             ) from error
         except OSError as error:
-            raise SohoaError(f"The store {self.folder} cannot be read ({error.strerror}); check its owner.") from error
+            raise SohoaError(f"The store {self._where} cannot be read ({error.strerror}); check its owner.") from error
 
     def _opened(self, scan_id: str, sealed: bytes) -> bytes:
         start = len(MAGIC) + NONCE_BYTES
@@ -93,33 +98,16 @@ class Store:
             raise SohoaError(damaged)
         return data
 
-    def _write(self, path: Path, sealed: bytes) -> None:
+    def _write(self, name: str, sealed: bytes) -> None:
         try:
-            self._make_folder(path.parent)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(sealed)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            sync_folder(path.parent)
+            self._objects.write(name, sealed)
         except OSError as error:
             raise SohoaError(
-                f"The store {self.folder} cannot be written ({error.strerror}); free or mend it."
+                f"The store {self._where} cannot be written ({error.strerror}); free or mend it."
             ) from error
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        self._make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder.parent)
 
-    def _path(self, scan_id: str) -> Path:
-        if not SCAN_ID.fullmatch(scan_id):
-            raise SohoaError(f"'{scan_id[:80]}' is not a scan id; it must be 64 hexadecimal digits.")
-        return self.folder / scan_id[:2] / scan_id[2:4] / scan_id
+def _name(scan_id: str) -> str:
+    if not SCAN_ID.fullmatch(scan_id):
+        raise SohoaError(f"'{scan_id[:80]}' is not a scan id; it must be 64 hexadecimal digits.")
+    return f"{scan_id[:2]}/{scan_id[2:4]}/{scan_id}"

@@ -39,7 +39,7 @@ CHANCES = """
     WHERE told ->> 'probability' IS NOT NULL ORDER BY target_id, day DESC"""
 ROLES = {  # a word of the command line -> whose memory it is; the first that fits
     "celery worker": "worker", "api-server": "airflow", "scheduler": "airflow", "dag-processor": "airflow",
-    "triggerer": "airflow", "-m review": "workbench", "pipeline.outbox": "poller", "multiprocessing": "reader",
+    "triggerer": "airflow", "-m review": "workbench", "pipeline.outbox": "poller", "pipeline.children": "reader",
 }  # fmt: skip
 
 
