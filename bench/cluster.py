@@ -10,21 +10,19 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
 import psutil
 import typer
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine
 
 from bench.home import home_of_its_own
-from bench.pages import readable, sample_pages
+from bench.served import SERVE, airflow_cpu, box, children, lend_assets, one, read, until
 from pipeline import ledger, processes, turns
 from pipeline.database import airflow_url
 from pipeline.settings import REPOSITORY, settings
@@ -33,7 +31,6 @@ from records.pages import Batch
 HERE = "10.77.0.1"  # on the loopback interface, routed to from every namespace
 BROKER_PORT, PASSWORD = 6399, "bench"
 BATCH, READS = "box-bench", "ocr"
-AIRFLOW = ("scheduler", "api-server", "dag-processor", "triggerer", "redis-server")
 START_SECONDS, RUN_SECONDS = 120, 1800
 NOTE = (
     "Airflow: scheduler, API server, DAG processor, triggerer and Redis, as a share of both cores from the first page "
@@ -60,31 +57,31 @@ def measure(workers: int, pages: int, chunk: int, kill: bool) -> Run:
     with ExitStack() as held:
         engine = held.enter_context(home_of_its_own())
         home = settings().home
-        (home / "assets").symlink_to(REPOSITORY / "var" / "assets")  # The workbench is served too.
+        lend_assets()
         own = _variables(home, workers, chunk)
         held.enter_context(_address())
-        started = held.enter_context(_children())
+        started = held.enter_context(children())
         log = home / "bench.log"
         started("redis", _redis(), own, log)
-        started("serve", [sys.executable, "-m", "pipeline.cli", "serve"], own, home / "serve.log")
-        _until(START_SECONDS, lambda: processes.answers(HERE, 8080), "Airflow does not answer")
+        started("serve", SERVE, own, home / "serve.log")
+        until(START_SECONDS, lambda: processes.answers(HERE, 8080), "Airflow does not answer")
         nets = [held.enter_context(_namespace(n)) for n in range(1, workers + 1)]
         first, *_ = [_worker(started, net, n, own, home) for n, net in enumerate(nets, 1)]
-        folder = _box(home / "scans", pages)
+        folder = box(home / "scans", pages)
         with engine.begin() as conn:
             ledger.open_batch(conn, Batch(batch_id=BATCH, facility="DEMO", folder=str(folder)))
             turns.queue(conn, [BATCH])
         begun, killed = time.monotonic(), None
-        _until(RUN_SECONDS, lambda: _read(engine) > 0, "nothing is read")
-        before, at = _airflow_cpu(), time.monotonic()
+        until(RUN_SECONDS, lambda: read(engine) > 0, "nothing is read")
+        before, at = airflow_cpu(), time.monotonic()
         if kill:
-            _until(RUN_SECONDS, lambda: _read(engine) >= pages // 4, "nothing more is read")
+            until(RUN_SECONDS, lambda: read(engine) >= pages // 4, "nothing more is read")
             _kill(first.pid)
             killed = time.monotonic()
-        _until(RUN_SECONDS, lambda: _read(engine) >= pages, "not all is read")
+        until(RUN_SECONDS, lambda: read(engine) >= pages, "not all is read")
         both = (time.monotonic() - at) * (os.cpu_count() or 1)
-        share = {name: (spent - before[name]) / both for name, spent in _airflow_cpu().items()}
-        state = _until(RUN_SECONDS, lambda: _state(), "the run does not end")
+        share = {name: (spent - before[name]) / both for name, spent in airflow_cpu().items()}
+        state = until(RUN_SECONDS, lambda: _state(), "the run does not end")
         ended = time.monotonic()
         return Run(
             workers, pages, ended - begun, _rate(engine), share, state, *_faults(engine, pages),
@@ -106,20 +103,6 @@ def _redis() -> list[str]:
         "redis-server", "--port", str(BROKER_PORT), "--bind", HERE, "--requirepass", PASSWORD, "--save", "",
         "--appendonly", "no",
     ]  # fmt: skip
-
-
-@contextmanager
-def _children() -> Iterator[Callable[[str, list[str], Mapping[str, str], Path], processes.Child]]:
-    held: list[processes.Child] = []
-
-    def start(_name: str, command: list[str], own: Mapping[str, str], log: Path) -> processes.Child:
-        held.append(processes.start(command, own, log))
-        return held[-1]
-
-    try:
-        yield start
-    finally:
-        processes.stop(held[::-1])
 
 
 def _worker(started: Any, net: str, number: int, own: Mapping[str, str], home: Path) -> processes.Child:
@@ -161,44 +144,9 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True)
 
 
-def _box(folder: Path, pages: int) -> Path:
-    """So many sample pages, each with grain of its own, so that none is another's duplicate by its bytes."""
-    folder.mkdir()
-    sources = [page.path for page in readable(sample_pages(("forms",))) if page.path.suffix == ".jpg"]
-    for number in range(pages):
-        grain = np.random.default_rng(number)
-        with Image.open(sources[number % len(sources)]) as image:
-            pixels = np.asarray(image.convert("RGB")).astype(np.int16)
-        noisy = pixels + grain.integers(-2, 3, pixels.shape[:2])[..., None]
-        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(
-            folder / f"{number:04}.jpg", quality=90, dpi=(200, 200)
-        )
-    return folder
-
-
-def _until(seconds: float, ask: Callable[[], Any], why: str) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := ask():
-            return answer
-        time.sleep(0.5)
-    logs = sorted(settings().home.glob("*.log")) + sorted(settings().home.glob("airflow/logs/*.log"))
-    tails = [f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-8:]) for log in logs]
-    raise SystemExit("\n".join([*tails, f"{why} within {seconds:.0f} s."]))
-
-
-def _one(engine: Engine, query: str) -> Any:
-    with engine.connect() as conn:
-        return conn.execute(text(query)).one()
-
-
-def _read(engine: Engine) -> int:
-    return int(_one(engine, "SELECT count(*) FROM pipeline.page_text")[0])
-
-
 def _rate(engine: Engine) -> float:
     query = "SELECT (count(*) - 1) / extract(epoch FROM max(created_at) - min(created_at)) FROM pipeline.page_text"
-    return float(_one(engine, query)[0])
+    return float(one(engine, query)[0])
 
 
 def _faults(engine: Engine, pages: int) -> tuple[int, int]:
@@ -206,7 +154,7 @@ def _faults(engine: Engine, pages: int) -> tuple[int, int]:
     with engine.connect() as conn:
         counts = ledger.counts(conn, BATCH)[BATCH]
     kept = sum(n for state, n in counts.items() if state != "received")
-    moves = _one(
+    moves = one(
         engine, "SELECT coalesce(sum(pages), 0) FROM pipeline.page_day WHERE was = 'received' AND state = 'read'"
     )
     return pages - kept, max(0, int(moves[0]) - pages)
@@ -215,22 +163,10 @@ def _faults(engine: Engine, pages: int) -> tuple[int, int]:
 def _state() -> str:
     metadata = create_engine(airflow_url(settings()))
     try:
-        found = _one(metadata, f"SELECT max(state) FROM dag_run WHERE partition_key = '{BATCH}'")[0]
+        found = one(metadata, f"SELECT max(state) FROM dag_run WHERE partition_key = '{BATCH}'")[0]
     finally:
         metadata.dispose()
     return found if found in ("success", "failed") else ""
-
-
-def _airflow_cpu() -> dict[str, float]:
-    """CPU seconds of each of Airflow's own processes and of all that they started and saw end."""
-    spent = dict.fromkeys(AIRFLOW, 0.0)
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            line = " ".join(process.cmdline()).replace("_", "-")  # They name themselves "airflow api_server".
-            own = next((name for name in AIRFLOW if name in line), None)
-            if own and ("airflow" in line or own == "redis-server"):
-                spent[own] += sum(process.cpu_times()[:4])
-    return spent
 
 
 def _kill(pid: int) -> None:

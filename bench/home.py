@@ -14,6 +14,7 @@ from pipeline.settings import settings
 @contextmanager
 def home_of_its_own() -> Iterator[Engine]:
     """Settings and database of a new empty home; the engine of that database."""
+    before = os.environ.get("SOHOA_HOME")
     with tempfile.TemporaryDirectory(prefix="sohoa-bench-") as home:
         os.environ["SOHOA_HOME"] = home
         settings.cache_clear()
@@ -22,3 +23,6 @@ def home_of_its_own() -> Iterator[Engine]:
             yield database.engine(settings())
         finally:
             database.stop(settings())
+            os.environ.pop("SOHOA_HOME")
+            os.environ |= {"SOHOA_HOME": before} if before else {}
+            settings.cache_clear()

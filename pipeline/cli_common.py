@@ -42,10 +42,10 @@ def write_private(path: Path, headings: Sequence[str], rows: Iterable[Sequence[s
 
 def ready_engine(role: str = "") -> Any:
     """The database with its newest tables, as a role or its owner."""
-    from pipeline.database import engine, migrate
+    from pipeline.database import engine, make_current
     from pipeline.settings import settings
 
-    migrate(settings())
+    make_current(settings())
     return engine(settings(), role)
 
 

@@ -1,7 +1,8 @@
 """Before stage 2, pipeline.turns: which batch is read next, what rests, and how many chunks are read at once.
 
 Order: batches that somebody waits for, then by the target's deadline, by how many of the box's patients have cancer and
-were here in the last years, by the oldest discharge (its retention ends first), by age.
+were here in the last years; boxes in which a retention of ten years ends within two, the oldest first; then as they
+were queued, so that a backfill keeps its order.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ EVERYTHING = ""  # the batch id that stands for all
 AGAIN = timedelta(seconds=60)  # after which a chunk that may not begin asks again
 CANCER = "^(C|D0|D3[7-9]|D4)"  # ICD-10 chapters of malignant, in-situ and uncertain neoplasms
 ACTIVE_YEARS = 5
+ENDING_YEARS = 8  # after which the shortest retention, of ten years, ends soon
 
 
 def queue(conn: Connection, batch_ids: Iterable[str]) -> list[str]:
@@ -49,7 +51,9 @@ def in_turn() -> Select[Any]:
     of_box = (stay.facility_id == batch.c.facility_id) & (stay.box == batch.c.batch_id)
     lately = func.to_char(func.now() - func.make_interval(ACTIVE_YEARS), "YYYY-MM-DD")
     active = select(func.count()).where(of_box, stay.main_code.op("~")(CANCER), stay.discharged_at >= lately)
-    oldest = select(func.min(stay.discharged_at)).where(of_box, stay.discharged_at != "")
+    long_ago = func.to_char(func.now() - func.make_interval(ENDING_YEARS), "YYYY-MM-DD")
+    ending = func.min(stay.discharged_at).filter(stay.discharged_at < long_ago)
+    oldest = select(ending).where(of_box, stay.discharged_at != "")
     return (
         select(batch.c.batch_id, batch.c.urgent)
         .outerjoin(target, target.c.target_id == batch.c.target_id)

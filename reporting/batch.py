@@ -8,7 +8,7 @@ from rich.text import Text
 from sqlalchemy import Connection, func, select, text
 
 from pipeline import ledger, registry
-from pipeline.database import engine, migrate
+from pipeline.database import engine, make_current
 from pipeline.settings import settings
 from pipeline.tables import batch, document, field_value, page, receipt, registry_stay
 from records.document_types import document_types
@@ -22,7 +22,7 @@ EMR_TABLES = (
 
 def ledger_state() -> tuple[dict[str, dict[str, int]], list[str]]:
     """(pages by batch and state, sentences about what does not balance)."""
-    migrate(settings())
+    make_current(settings())
     with engine(settings()).begin() as conn:
         counts = ledger.counts(conn)
         faults, _ = ledger.balance_now(conn)

@@ -18,11 +18,27 @@ SERVICES = COMPOSE["services"]
 AIRFLOW = [name for name in SERVICES if name.startswith("airflow-")]
 
 
-def test_postgresql_a_set_up_airflows_four_processes_the_poller_and_the_workbench_are_there():
-    assert sorted(SERVICES) == [
-        "airflow-api-server", "airflow-dag-processor", "airflow-scheduler", "airflow-triggerer", "outbox", "postgres",
-        "setup", "workbench",
-    ]  # fmt: skip
+def test_one_machine_needs_no_profile_workers_and_prometheus_have_theirs():
+    named = {}
+    for name, service in SERVICES.items():
+        named.setdefault(tuple(service.get("profiles", [])), []).append(name)
+    assert {profile: sorted(names) for profile, names in named.items()} == {
+        (): ["airflow-api-server", "airflow-dag-processor", "airflow-scheduler", "airflow-triggerer", "outbox",
+             "postgres", "setup", "workbench"],
+        ("cluster",): ["office", "reader", "redis"],
+        ("monitoring",): ["prometheus"],
+    }  # fmt: skip
+
+
+def test_the_workers_of_the_cluster_serve_every_queue_that_a_timetable_names():
+    served = set()
+    for name in ("reader", "office"):
+        told = SERVICES[name]["command"][-1]
+        assert told.startswith(f"exec sohoa worker --name {name}-")
+        served |= set(re.search(r"--queues (\S+)", told)[1].split(","))
+    assert served == {*serving.READS.split(","), *serving.OFFICE.split(",")}
+    asked = re.findall(r'queue="(\w+)"', "".join(path.read_text() for path in (REPOSITORY / "dags").glob("*.py")))
+    assert {"default", *asked} == served
 
 
 def test_every_port_is_bound_to_this_machine_alone():
@@ -35,7 +51,7 @@ def test_secrets_come_from_an_env_file_that_is_not_in_the_repository():
     assert all(service["env_file"] == ["deploy/secrets.env"] for service in SERVICES.values())
     assert "deploy/secrets.env" in (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
     example = (REPOSITORY / "deploy/secrets.env.example").read_text(encoding="utf-8")
-    assert {line.split("=")[0] for line in example.splitlines() if "=" in line} == {
+    assert {line.split("=")[0] for line in example.splitlines() if "=" in line and line[0] != "#"} == {
         "POSTGRES_PASSWORD",
         "SOHOA_DATABASE_URL",
     }

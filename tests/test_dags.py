@@ -146,7 +146,13 @@ def test_a_waiting_batch_gets_its_turn_under_a_real_scheduler_and_no_process_is_
         other.bind(("127.0.0.1", 0))
         port, review_port = (str(taken.getsockname()[1]) for taken in (free, other))
     airflow.prepare(settings)
-    env = os.environ | {"SOHOA_REVIEW_PORT": review_port}
+    measures = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    measures.bind(("127.0.0.1", 0))
+    env = os.environ | {
+        "SOHOA_REVIEW_PORT": review_port,
+        "SOHOA_STATSD": f"127.0.0.1:{measures.getsockname()[1]}",
+        "SOHOA_METRICS_PORT": "0",
+    }
     command = [sys.executable, "-c", SERVE, port]
     server = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, env=env)
     try:
@@ -162,6 +168,8 @@ def test_a_waiting_batch_gets_its_turn_under_a_real_scheduler_and_no_process_is_
     assert len(family) >= 5
     assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
     assert_accounted(clean, batch)
+    measures.settimeout(5)
+    assert measures.recv(4096).startswith(b"airflow.")
 
 
 def state_of_the_run(settings, batch):

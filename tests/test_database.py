@@ -210,3 +210,22 @@ def test_progress_by_batch_counts_each_page_once(conn, store, batch):
     conn.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     row = conn.execute(text("SELECT * FROM reporting.conversion_progress_by_batch")).one()
     assert (row.batch_id, row.pages, row.in_progress, row.loaded) == (batch, 3, 3, 0)
+
+
+def test_tables_of_the_newest_edition_are_left_alone_and_older_ones_are_brought_up(engine, settings, monkeypatch):
+    asked = []
+    monkeypatch.setattr(database, "migrate", lambda given: asked.append(given))
+    database.make_current(settings)
+    assert asked == []
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE pipeline.alembic_version SET version_num = '0019'"))
+    try:
+        database.make_current(settings)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE pipeline.alembic_version SET version_num = :now"), {"now": newest()})
+    assert asked == [settings]
+
+
+def newest():
+    return sorted(path.stem for path in (database.REPOSITORY / "migrations/versions").glob("0*.py"))[-1][:4]

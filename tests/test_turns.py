@@ -61,6 +61,18 @@ def test_batches_come_by_target_then_by_patients_in_care_then_by_oldest_discharg
     assert order(boxes) == ["box-3", "box-5", "box-4", "box-2", "box-1", "box-6"]
 
 
+def test_boxes_whose_retention_does_not_end_soon_keep_the_order_of_the_backfill(boxes):
+    lately = [(f"{date.today().year - years}-03-01", box) for years, box in ((1, "box-6"), (4, "box-1"))]
+    with boxes.begin() as conn:
+        for day, box in lately:
+            stay = {"facility_id": "DEMO", "encounter_number": box, "patient_id": box, "box": box, "main_code": "I10"}
+            conn.execute(insert(tables.registry_stay).values(stay | {"discharged_at": day}))
+        conn.execute(update(tables.batch).values(queued_at=None))
+        for _, box in lately:  # the newest month first
+            turns.queue(conn, [box])
+    assert order(boxes) == ["box-6", "box-1"]
+
+
 def test_a_batch_that_somebody_waits_for_is_first_and_one_that_rests_is_not_in_turn(boxes):
     with boxes.begin() as conn:
         turns.hurry(conn, "box-6")
