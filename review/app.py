@@ -1,6 +1,9 @@
 """Stage 8, review.app: settings -> the workbench's web application; a route without a right is refused at start."""
 
+import asyncio
 import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,7 +41,7 @@ log = structlog.get_logger()
 def create_app(settings: Settings) -> FastAPI:
     """The application, on the database role `review`; SohoaError for a route that names no right, or a text missing."""
     texts()
-    app = FastAPI(title="sohoa", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="sohoa", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_while_served)
     app.state.settings, app.state.engine = settings, engine(settings, "review")
     app.state.directory = directory(settings)
     app.middleware("http")(guard)
@@ -52,6 +55,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     refuse_routes_without_right(app.routes)
     return app
+
+
+@asynccontextmanager
+async def _while_served(app: FastAPI) -> AsyncIterator[None]:
+    """What draws pages is ready before the first officer asks, and gone with the last."""
+    from review.screens.pages import images_of
+
+    images = images_of(app)
+    await asyncio.wrap_future(images.started)
+    try:
+        yield
+    finally:
+        images.close()
 
 
 def refuse_routes_without_right(routes: list[BaseRoute]) -> None:

@@ -62,7 +62,10 @@ class Remembered:
 
 
 class Images:
-    """Pictures of pages, for any number of threads. `cuts_of`: page id to the crops that are likely asked for."""
+    """Pictures of pages, for any number of threads. `cuts_of`: page id to the crops that are likely asked for.
+
+    `started`: done when the children, which start beside the caller, have their libraries in memory.
+    """
 
     def __init__(self, settings: Settings, cuts_of: CutsOf) -> None:
         self.remembered = Remembered(settings.review_cache_mb << 20)
@@ -75,6 +78,7 @@ class Images:
             self._idle.put(workers)
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="draw-ahead")
         self._waiting = threading.BoundedSemaphore(MOST_AHEAD)
+        self.started = self._ahead.submit(self._get_ready)
 
     def page(self, sheet: Sheet) -> bytes:
         """The whole upright page as JPEG; ImageFault when it cannot be shown."""
@@ -89,10 +93,6 @@ class Images:
         for sheet in sheets:
             if self._waiting.acquire(blocking=False):
                 self._ahead.submit(self._draw_ahead, sheet)
-
-    def start(self) -> None:
-        """Start the children, beside the caller."""
-        self._ahead.submit(self._get_ready)
 
     def close(self) -> None:
         """End the children; what is being drawn is given up."""

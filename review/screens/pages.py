@@ -122,7 +122,6 @@ def images_of(app: FastAPI) -> Images:
     with _making:
         if not hasattr(app.state, "images"):
             app.state.images = Images(app.state.settings, partial(_likely_cuts, app.state.engine))
-            app.state.images.start()
         images: Images = app.state.images
         return images
 
