@@ -25,12 +25,13 @@ import typer
 from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
 from bench.home import home_of_its_own
 from bench.pages import BenchPage, folder_pages, readable, sample_pages, spread
 from bench.readers import PageJob as ReadJob
 from bench.readers import read_page
+from bench.served import lend_assets
 from bench.truth import TruthField, TruthPage
 from extractors.images import upright
 from extractors.intake import decode_page, inspect
@@ -49,6 +50,7 @@ from review.tables import account
 from validation.checks import document_issues
 
 BATCH, ALL = "bench", "all"
+PAINTS = 10
 SAVE_SECONDS, DOUBTS = 4.0, 3  # of one officer, and in one task, each with its crop
 START_SECONDS = 60.0
 NOTE = (
@@ -89,17 +91,23 @@ def main(
     officers: Annotated[int, typer.Option(help="How many work at once.")] = 20,
     seconds: Annotated[int, typer.Option(help="How long.")] = 60,
     busy: Annotated[bool, typer.Option("--busy", help="One worker reads pages beside.")] = False,
+    paint: Annotated[bool, typer.Option("--paint", help="Then open fresh tasks in Chromium.")] = False,
 ) -> None:
     """Load the workbench and print median and p99 of its answers."""
     found = readable(folder_pages(pages, None) if pages else sample_pages())
     rounds = math.ceil(seconds / (SAVE_SECONDS * DOUBTS))
     with home_of_its_own() as engine:
+        lend_assets()
         take_in(engine, found, officers * (rounds + 1))
         with server() as url, reading(found) if busy else nullcontext():
             timed = load(url, officers, rounds)
+            painted = paints(url) if paint else []
         decided = _decisions(engine)
     saved = sum(one.what == "save" and one.status == 200 for one in timed)
     Console().print(answers_table(timed, f"{officers} officers, {seconds} s"))
+    if painted:
+        told = ", ".join(f"{one:.0f}" for one in sorted(painted))
+        Console().print(f"First paint of a task that nobody opened before, ms: {told}", highlight=False)
     Console().print(NOTE.format(decided=decided, saved=saved), style="dim", highlight=False)
 
 
@@ -232,6 +240,30 @@ def load(url: str, officers: int, rounds: int) -> list[Timed]:
 
     with ThreadPoolExecutor(officers) as threads:
         return [one for found in threads.map(work, range(officers)) for one in found]
+
+
+def paints(url: str) -> list[float]:
+    """Milliseconds to the first contentful paint of fresh tasks in Debian's Chromium, the first of all included."""
+    from playwright.sync_api import sync_playwright
+
+    officer = _signed_in(url, "painter")
+    found = []
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path="/usr/bin/chromium")
+        context = chromium.new_context(viewport={"width": 1366, "height": 768}, base_url=url)
+        context.add_cookies([{"name": sessions.COOKIE, "value": officer.cookies[sessions.COOKIE], "url": url}])
+        for _ in range(PAINTS):
+            csrf = _in(CSRF, officer.get("/queue").text)
+            shown = context.new_page()
+            shown.goto(officer.post("/queue/next", data={"csrf": csrf}).headers["location"], wait_until="load")
+            found.append(float(shown.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")))
+            shown.close()
+            with database.engine(settings()).begin() as conn:  # The next one is fresh too.
+                conn.execute(text("DELETE FROM review.waiting USING review.lease WHERE lease.account_id = 'painter' "
+                                  "AND waiting.document_id = lease.document_id"))  # fmt: skip
+                conn.execute(text("DELETE FROM review.lease WHERE account_id = 'painter'"))
+        chromium.close()
+    return found
 
 
 def _one_task(browser: httpx.Client) -> list[Timed]:
