@@ -2,7 +2,8 @@
 
 PostgreSQL, Redis, Airflow's processes, the poller and the workbench run beside the workers on this machine, as root.
 The workers reach Redis and Airflow over the network and share the data folder. Rate: pages per second between the
-first and the last page that was read. With `--kill` the first worker and all it started get SIGKILL in mid-batch.
+first and the last page that was read. With `--kill worker` the first worker and all it started get
+SIGKILL in mid-batch, with `--kill broker` Redis, which comes back empty after 20 seconds.
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -31,11 +33,19 @@ from records.pages import Batch
 HERE = "10.77.0.1"  # on the loopback interface, routed to from every namespace
 BROKER_PORT, PASSWORD = 6399, "bench"
 BATCH, READS = "box-bench", "ocr"
-START_SECONDS, RUN_SECONDS = 120, 1800
+START_SECONDS, RUN_SECONDS, AWAY_SECONDS = 120, 1800, 20
 NOTE = (
     "Airflow: scheduler, API server, DAG processor, triggerer and Redis, as a share of both cores from the first page "
     "read to the last. Lost: pages that nobody read and nobody knows when the run is over; doubled: pages read twice."
 )
+
+
+class Fault(StrEnum):
+    """What gets SIGKILL in mid-batch: the first of two workers, or Redis, which is started again after a while."""
+
+    NONE = "none"
+    WORKER = "worker"
+    BROKER = "broker"
 
 
 class Run(NamedTuple):
@@ -52,7 +62,7 @@ class Run(NamedTuple):
     after_kill: float | None
 
 
-def measure(workers: int, pages: int, chunk: int, kill: bool) -> Run:
+def measure(workers: int, pages: int, chunk: int, fault: Fault = Fault.NONE) -> Run:
     """One batch of so many pages by so many workers with one core each."""
     with ExitStack() as held:
         engine = held.enter_context(home_of_its_own())
@@ -62,7 +72,7 @@ def measure(workers: int, pages: int, chunk: int, kill: bool) -> Run:
         held.enter_context(_address())
         started = held.enter_context(children())
         log = home / "bench.log"
-        started("redis", _redis(), own, log)
+        redis = started("redis", _redis(), own, log)
         started("serve", SERVE, own, home / "serve.log")
         until(START_SECONDS, lambda: processes.answers(HERE, 8080), "Airflow does not answer")
         nets = [held.enter_context(_namespace(n)) for n in range(1, workers + 1)]
@@ -74,10 +84,15 @@ def measure(workers: int, pages: int, chunk: int, kill: bool) -> Run:
         begun, killed = time.monotonic(), None
         until(RUN_SECONDS, lambda: read(engine) > 0, "nothing is read")
         before, at = airflow_cpu(), time.monotonic()
-        if kill:
+        if fault is not Fault.NONE:
             until(RUN_SECONDS, lambda: read(engine) >= pages // 4, "nothing more is read")
-            _kill(first.pid)
             killed = time.monotonic()
+        if fault is Fault.WORKER:
+            _kill(first.pid)
+        elif fault is Fault.BROKER:
+            _kill(redis.pid)
+            time.sleep(AWAY_SECONDS)
+            started("redis", _redis(), own, log)
         until(RUN_SECONDS, lambda: read(engine) >= pages, "not all is read")
         both = (time.monotonic() - at) * (os.cpu_count() or 1)
         share = {name: (spent - before[name]) / both for name, spent in airflow_cpu().items()}
@@ -179,12 +194,13 @@ def main(
     pages: Annotated[int, typer.Option(min=8)] = 120,
     workers: Annotated[list[int] | None, typer.Option(help="1 and 2 unless told otherwise.")] = None,
     chunk: Annotated[int, typer.Option(min=1, max=200, help="Pages a task.")] = 20,
-    kill: Annotated[bool, typer.Option(help="Kill the first of two workers in mid-batch.")] = False,
+    kill: Annotated[Fault, typer.Option(help="What is killed in mid-batch, of two workers.")] = Fault.NONE,
 ) -> None:
     """Compare numbers of workers, or kill one."""
     if os.geteuid() or not shutil.which("redis-server"):
         raise SystemExit("As root, with redis-server and iproute2.")
-    runs = [measure(count, pages, chunk, kill) for count in ([2] if kill else workers or [1, 2])]
+    counts = workers or ([1, 2] if kill is Fault.NONE else [2])
+    runs = [measure(count, pages, chunk, kill) for count in counts]
     table = Table(
         "workers", "pages", "s", "pages/s", "ratio", "Airflow", "state", "lost", "doubled", "s after the kill"
     )

@@ -15,7 +15,7 @@ QUIET = timedelta(hours=1)  # after which a batch with work left, and none in ha
 class Stuck(Frozen):
     """A batch that is open, neither held by its checks nor resting nor in the queue, and in nobody's hands.
 
-    `pages`: how many wait for the machine; 0: nothing was ever taken in.
+    `pages`: how many wait for the machine; 0: it had its turn, and nothing was taken in.
     """
 
     batch_id: str
@@ -24,7 +24,11 @@ class Stuck(Frozen):
     @property
     def told(self) -> str:
         """Why, and what to do, in a sentence."""
-        why = f"{self.pages} pages wait for a run that ended" if self.pages else "it was entered and never begun"
+        why = (
+            f"{self.pages} pages wait for a run that ended"
+            if self.pages
+            else "its run ended before anything was taken in"
+        )
         return f"{self.batch_id}: {why}; sohoa batch queue {self.batch_id}"
 
 
@@ -45,10 +49,10 @@ def find(conn: Connection, quiet: timedelta = QUIET) -> list[Stuck]:
     left_over = select(batch.c.batch_id, waiting.label("pages"), batch.c.created_at).where(
         *free, waiting > 0, ~lively, ~moved
     )
-    never = select(batch.c.batch_id, literal(0).label("pages"), batch.c.created_at).where(
-        *free, batch.c.created_at < since, ~exists().where(receipt.c.batch_id == batch.c.batch_id)
+    empty = select(batch.c.batch_id, literal(0).label("pages"), batch.c.created_at).where(
+        *free, batch.c.begun_at < since, ~exists().where(receipt.c.batch_id == batch.c.batch_id)
     )
-    both = union_all(left_over, never).subquery()
+    both = union_all(left_over, empty).subquery()
     rows = conn.execute(select(both.c.batch_id, both.c.pages).order_by(both.c.created_at, both.c.batch_id))
     return [Stuck(batch_id=row.batch_id, pages=row.pages) for row in rows]
 

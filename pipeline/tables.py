@@ -60,7 +60,7 @@ batch = Table(
     _text("boundary", text("'scan'")), _to("target_id", "target.target_id", null=True),
     _text("state", text("'open'")), Column("held_because", Text), _at("created_at"), _at("closed_at", null=True),
     Column("urgent", Boolean, nullable=False, server_default=text("false")), _at("queued_at", null=True),
-    Index("batch_queued", "queued_at", postgresql_where=text("queued_at IS NOT NULL")),
+    _at("begun_at", null=True), Index("batch_queued", "queued_at", postgresql_where=text("queued_at IS NOT NULL")),
 )  # fmt: skip
 
 # The batch '' stands for all.

@@ -26,12 +26,12 @@ ENDING_YEARS = 8  # after which the shortest retention, of ten years, ends soon
 
 
 def queue(conn: Connection, batch_ids: Iterable[str]) -> list[str]:
-    """Let batches wait for their turn; those that were not waiting before. SohoaError for one that does not exist."""
+    """Let batches wait for their turn, in this order; those that were not waiting before. SohoaError for one that does
+    not exist."""
     ids = list(batch_ids)
     _refuse_unknown(conn, ids)
-    own = batch.c.batch_id.in_(ids) & batch.c.queued_at.is_(None)
-    done = update(batch).where(own).values(queued_at=func.clock_timestamp())
-    return list(conn.scalars(done.returning(batch.c.batch_id)))
+    done = update(batch).where(batch.c.queued_at.is_(None)).values(queued_at=func.clock_timestamp())
+    return [one for one in ids if conn.execute(done.where(batch.c.batch_id == one)).rowcount]
 
 
 def hurry(conn: Connection, batch_id: str, *, on: bool = True) -> None:
@@ -42,7 +42,8 @@ def hurry(conn: Connection, batch_id: str, *, on: bool = True) -> None:
 
 def begun(conn: Connection, batch_id: str) -> None:
     """A batch has had its turn."""
-    conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(queued_at=None))
+    had = {"queued_at": None, "begun_at": func.clock_timestamp()}
+    conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(had))
 
 
 def in_turn() -> Select[Any]:

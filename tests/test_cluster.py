@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from bench.cluster import measure
+from bench.cluster import Fault, measure
 
 
 @pytest.mark.all
@@ -14,6 +14,6 @@ from bench.cluster import measure
     reason="needs root, redis-server and iproute2",
 )
 def test_a_killed_workers_pages_are_read_by_the_other(settings):
-    run = measure(2, 32, 4, kill=True)
+    run = measure(2, 32, 4, Fault.WORKER)
     assert (run.state, run.lost, run.doubled) == ("success", 0, 0)
     assert run.after_kill < 120 + 32 * 3  # the work of all pages by one slow worker

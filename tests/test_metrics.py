@@ -23,7 +23,7 @@ ALERTS = yaml.safe_load((REPOSITORY / "deploy" / "monitoring" / "alerts.yml").re
 
 
 @pytest.fixture
-def scraped(clean, settings, store):
+def scraped(clean, settings, store, monkeypatch):
     """Everything that can be told: pages, queues, stages, a forecast."""
     with clean.begin() as conn:
         ledger.open_batch(conn, Batch(batch_id="box-1", facility="DEMO", folder="/box-1"))
@@ -37,6 +37,7 @@ def scraped(clean, settings, store):
         conn.execute(insert(tables.forecast_day).values(target_id="T", day=text("now()"), told={"probability": 0.4}))
         stamps.put(conn, stamps.POLLER)
         stamps.put(conn, stamps.VERIFIED, "2")
+    monkeypatch.setattr(health.airflow, "address", lambda _: "http://127.0.0.1:9")  # none runs here
     stage_times.add("read", 20, 30.0)
     stage_times.add("read", 10, 12.0)
 

@@ -15,13 +15,15 @@ from reporting import published
 
 @pytest.fixture
 def stranded(clean, store):
-    """box-1: three pages of which two were read, two hours ago; box-2: entered then, and never begun."""
+    """box-1: three pages of which two were read, two hours ago; box-2: had its turn then, and its run ended at
+    once; box-3 waits for a backfill to name its month."""
     with clean.begin() as conn:
-        for name in ("box-1", "box-2"):
+        for name in ("box-1", "box-2", "box-3"):
             ledger.open_batch(conn, Batch(batch_id=name, facility="DEMO", folder=f"/{name}"))
         given = ledger.receive(conn, store, "box-1", "a.pdf", b"three pages", (MediaType.PDF, 3))
         for number in (1, 2):
             ledger.move(conn, ledger.page_id(given.receipt_id, number), PageState.RECEIVED, PageState.READ)
+        turns.begun(conn, "box-2")
         age(conn)
     return clean
 
@@ -29,6 +31,7 @@ def stranded(clean, store):
 def age(conn):
     conn.execute(text("UPDATE pipeline.page SET updated_at = now() - interval '2 hours'"))
     conn.execute(text("UPDATE pipeline.batch SET created_at = now() - interval '2 hours'"))
+    conn.execute(text("UPDATE pipeline.batch SET begun_at = now() - interval '2 hours' WHERE begun_at IS NOT NULL"))
 
 
 def found(engine):
@@ -36,7 +39,7 @@ def found(engine):
         return [(one.batch_id, one.pages) for one in stuck.find(conn)]
 
 
-def test_a_run_that_ended_and_one_that_never_began_are_found(stranded):
+def test_a_run_that_ended_and_one_that_took_nothing_in_are_found_and_what_was_only_entered_is_not(stranded):
     assert found(stranded) == [("box-1", 3), ("box-2", 0)]
 
 
@@ -71,7 +74,7 @@ def test_a_batch_whose_pages_all_rest_is_not_stuck(stranded):
 def test_they_are_listed_with_a_cure_and_cured_once(stranded):
     told = CliRunner().invoke(app, ["batch", "list", "--stuck"]).output
     assert "box-1: 3 pages wait for a run that ended; sohoa batch queue box-1" in " ".join(told.split())
-    assert "box-2: it was entered and never begun" in told
+    assert "box-2: its run ended before anything was taken in" in " ".join(told.split())
     asked = CliRunner().invoke(app, ["batch", "list", "--cure", "--json"])
     assert [row["batch_id"] for row in json.loads(asked.output)] == ["box-1", "box-2"]
     with stranded.connect() as conn:

@@ -5,7 +5,9 @@ from alembic import op
 revision = "0021"
 down_revision = "0020"
 
+# `begun_at`: when a batch had its turn last.
 INSTALLATION = """
+ALTER TABLE pipeline.batch ADD COLUMN begun_at timestamptz;
 CREATE TABLE pipeline.installation (
     name text PRIMARY KEY, value text NOT NULL, stamped_at timestamptz NOT NULL DEFAULT now());
 GRANT SELECT, INSERT, UPDATE ON pipeline.installation TO pipeline;
@@ -50,4 +52,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove them; for development only."""
     op.execute("DROP TABLE pipeline.installation, pipeline.stage_time, pipeline.rereading, pipeline.forecast_day")
+    op.execute("ALTER TABLE pipeline.batch DROP COLUMN begun_at")
     op.execute("ALTER TABLE pipeline.page_text DROP COLUMN made_by")
