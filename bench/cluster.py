@@ -3,7 +3,8 @@
 PostgreSQL, Redis, Airflow's processes, the poller and the workbench run beside the workers on this machine, as root.
 The workers reach Redis and Airflow over the network and share the data folder. Rate: pages per second between the
 first and the last page that was read. With `--kill worker` the first worker and all it started get
-SIGKILL in mid-batch, with `--kill broker` Redis, which comes back empty after 20 seconds.
+SIGKILL in mid-batch, with `--kill broker` Redis, which comes back empty after 20 seconds, with
+`--kill machine` all that runs, PostgreSQL too.
 """
 
 import os
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -41,11 +42,13 @@ NOTE = (
 
 
 class Fault(StrEnum):
-    """What gets SIGKILL in mid-batch: the first of two workers, or Redis, which is started again after a while."""
+    """What gets SIGKILL in mid-batch: the first of two workers; Redis, which is started again after a while; all that
+    runs, PostgreSQL too, and all is started again, as after a power cut."""
 
     NONE = "none"
     WORKER = "worker"
     BROKER = "broker"
+    MACHINE = "machine"
 
 
 class Run(NamedTuple):
@@ -71,12 +74,8 @@ def measure(workers: int, pages: int, chunk: int, fault: Fault = Fault.NONE) -> 
         own = _variables(home, workers, chunk)
         held.enter_context(_address())
         started = held.enter_context(children())
-        log = home / "bench.log"
-        redis = started("redis", _redis(), own, log)
-        started("serve", SERVE, own, home / "serve.log")
-        until(START_SECONDS, lambda: processes.answers(HERE, 8080), "Airflow does not answer")
         nets = [held.enter_context(_namespace(n)) for n in range(1, workers + 1)]
-        first, *_ = [_worker(started, net, n, own, home) for n, net in enumerate(nets, 1)]
+        redis, first = _start(started, nets, own, home)
         folder = box(home / "scans", pages)
         with engine.begin() as conn:
             ledger.open_batch(conn, Batch(batch_id=BATCH, facility="DEMO", folder=str(folder)))
@@ -92,7 +91,10 @@ def measure(workers: int, pages: int, chunk: int, fault: Fault = Fault.NONE) -> 
         elif fault is Fault.BROKER:
             _kill(redis.pid)
             time.sleep(AWAY_SECONDS)
-            started("redis", _redis(), own, log)
+            started("redis", _redis(), own, home / "bench.log")
+        elif fault is Fault.MACHINE:
+            _kill_all(home)
+            _start(started, nets, own, home)
         until(RUN_SECONDS, lambda: read(engine) >= pages, "not all is read")
         both = (time.monotonic() - at) * (os.cpu_count() or 1)
         share = {name: (spent - before[name]) / both for name, spent in airflow_cpu().items()}
@@ -102,6 +104,17 @@ def measure(workers: int, pages: int, chunk: int, fault: Fault = Fault.NONE) -> 
             workers, pages, ended - begun, _rate(engine), share, state, *_faults(engine, pages),
             ended - killed if killed else None,
         )  # fmt: skip
+
+
+def _start(
+    started: Any, nets: Sequence[str], own: Mapping[str, str], home: Path
+) -> tuple[processes.Child, processes.Child]:
+    """Redis, `sohoa serve` and a worker in each namespace; the first and the first worker."""
+    redis: processes.Child = started("redis", _redis(), own, home / "bench.log")
+    started("serve", SERVE, own, home / "serve.log")
+    until(START_SECONDS, lambda: processes.answers(HERE, 8080), "Airflow does not answer")
+    working = [_worker(started, net, n, own, home) for n, net in enumerate(nets, 1)]
+    return redis, working[0]
 
 
 def _variables(home: Path, workers: int, chunk: int) -> dict[str, str]:
@@ -182,6 +195,16 @@ def _state() -> str:
     finally:
         metadata.dispose()
     return found if found in ("success", "failed") else ""
+
+
+def _kill_all(home: Path) -> None:
+    """Whatever was started for this home, PostgreSQL included."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            told = [*process.cmdline(), process.environ().get("SOHOA_HOME", "")]
+            if process.pid != os.getpid() and any(str(home) in one for one in told):
+                process.kill()
+    until(START_SECONDS, lambda: not processes.answers(HERE, 8080), "Airflow still answers")
 
 
 def _kill(pid: int) -> None:

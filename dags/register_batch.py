@@ -21,7 +21,7 @@ def register_batch() -> None:
         from pipeline import inbox
         from pipeline.settings import settings
 
-        if settings().inbox is None:
+        if not settings().inbox:
             raise AirflowSkipException("No inbox is set; batches are entered with: sohoa batch create")
         entered, refused = inbox.register()
         if refused:

@@ -20,7 +20,8 @@ class Settings(BaseSettings):
 
     `database_url` empty: the embedded PostgreSQL in `home`/pg. `page_seconds`, `page_memory_mb`: what one page may
     cost a worker before it is put aside. `batches_at_once`: runs that Airflow is given. `night_from`, `night_until`:
-    hours in Vietnam at which every worker reads; by day `day_share` of them do. `inbox`: the folder where boxes arrive.
+    hours in Vietnam at which every worker reads; by day `day_share` of them do. `inbox`: the folder, or URL, where
+    boxes arrive.
     `store_url`: where the originals lie, a URL of fsspec; empty: `home`/store. `airflow_host`: where Airflow listens
     and workers on other machines reach it. `broker_url`: Redis between Airflow and Celery workers; empty: the
     scheduler's machine does all the work. `statsd`: host:port to which Airflow sends its own measures. `metrics_host`,
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
     night_from: time = time(19)
     night_until: time = time(6)
     day_share: float = Field(default=1.0, ge=0, le=1)
-    inbox: Path | None = None
+    inbox: str = ""
     airflow_host: str = "127.0.0.1"
     store_url: str = ""
     broker_url: str = Field(default="", repr=False)

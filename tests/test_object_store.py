@@ -1,12 +1,14 @@
 """The store in object storage, as S3 is spoken: the same promises as on this machine's disk."""
 
 import os
+import shutil
 
 import pytest
 from moto.server import ThreadedMotoServer
+from sqlalchemy import text
 
+from pipeline import inbox, steps
 from pipeline import settings as settings_module
-from pipeline import steps
 from pipeline.migrate import wanted_batch
 from pipeline.object_store import objects_at
 from pipeline.settings import Settings
@@ -116,6 +118,26 @@ def test_a_batch_is_received_and_read_from_it(clean, settings, service, bare, tm
         settings_module.settings.cache_clear()
         settings_module.settings()
     assert len(bare.find("hospital")) == 2
+
+
+def test_a_box_that_arrives_elsewhere_is_copied_whole_and_entered_once(clean, settings, bare, monkeypatch):
+    chosen = settings.model_copy(update={"inbox": "s3://hospital/in"})
+    monkeypatch.setattr(inbox, "settings", lambda: chosen)
+    bare.pipe_file("hospital/in/KHO-9/a/1.pdf", b"one")
+    assert inbox.register() == ([], [])  # it has not arrived
+    for path, data in {"KHO-9/2.pdf": b"two", "KHO-9/.done": b"", "KHO 8/.done": b"", "KHO 8/1.pdf": b"x"}.items():
+        bare.pipe_file(f"hospital/in/{path}", data)
+    entered, refused = inbox.register()
+    assert entered == ["KHO-9"] and "'KHO 8' cannot name a batch" in refused[0]
+    folder = settings.home / "inbox" / "KHO-9"
+    assert {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*.pdf")} == {
+        "a/1.pdf": b"one",
+        "2.pdf": b"two",
+    }
+    with clean.connect() as conn:
+        assert conn.scalar(text("SELECT folder FROM pipeline.batch")) == str(folder)
+    assert inbox.register()[0] == [] and sorted(os.listdir(folder.parent)) == ["KHO-9"]
+    shutil.rmtree(folder.parent)
 
 
 def test_a_folder_that_machines_share_is_one_too(tmp_path):

@@ -47,6 +47,7 @@ from tests.test_review_browser import (  # noqa: F401
     left,
     page,
     settled,
+    shot,
     stored,
     typed,
 )
@@ -365,7 +366,7 @@ def open_fields(page):  # noqa: F811
 
 
 def screens(app, conn):
-    """Addresses of the screens by their right: all routes without a blank, and those whose blank has a sample."""
+    """(address, right, name) of the screens: all routes without a blank, and those whose blank has a sample."""
     one = lambda table, column: conn.scalar(text(f"SELECT {column} FROM {table} ORDER BY 1 LIMIT 1"))  # noqa: E731
     samples = {
         "document_id": one("pipeline.document", "document_id"), "file_id": one("pipeline.file", "file_id"),
@@ -375,14 +376,15 @@ def screens(app, conn):
         if isinstance(route, APIRoute) and "GET" in route.methods:
             blanks = re.findall(r"{(\w+)(?::\w+)?}", route.path)
             if all(name in samples for name in blanks):
-                yield re.sub(r"{(\w+)}", lambda blank: samples[blank[1]], route.path), right_of(route)
+                name = "-".join(re.findall(r"\w+", route.path)) or "first"
+                yield re.sub(r"{(\w+)}", lambda blank: samples[blank[1]], route.path), right_of(route), name
 
 
 @pytest.mark.parametrize("role", Role)
 def test_no_screen_of_a_role_breaks_a_rule_of_access_in_either_language(chromium, address, migrated, settings, role):  # noqa: F811
     with migrated.begin() as conn:
         accounts.add(conn, "test", role.value, f"Bà {role.value}", role.value, PASSWORD)
-        found = [path for path, right in screens(create_app(settings), conn) if may(role, right)]
+        found = {one[0]: one for one in screens(create_app(settings), conn) if may(role, one[1])}
         token = sessions.start(conn, role.value, 1)
     context = chromium.new_context(viewport=SIZE, base_url=address)
     context.add_cookies([{"name": sessions.COOKIE, "value": token, "url": address}])
@@ -396,5 +398,8 @@ def test_no_screen_of_a_role_breaks_a_rule_of_access_in_either_language(chromium
             if (opened.url, language) not in looked and answer.text().startswith("<!doctype html>"):
                 looked.add((opened.url, language))
                 assert_accessible(opened)
+                _, right, name = found[path]
+                if language == "vi" and role is next(one for one in Role if may(one, right)):
+                    shot(opened, f"screen-{name}")
     context.close()
     assert len(looked) >= 4

@@ -133,7 +133,7 @@ def test_a_month_queues_the_boxes_that_hold_it_and_nothing_that_is_begun(boxes):
 
 @pytest.fixture
 def watched(clean, settings, tmp_path, monkeypatch):
-    chosen = settings.model_copy(update={"inbox": tmp_path})
+    chosen = settings.model_copy(update={"inbox": str(tmp_path)})
     monkeypatch.setattr(inbox, "settings", lambda: chosen)
     return tmp_path
 

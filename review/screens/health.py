@@ -2,7 +2,6 @@
 
 from fastapi import Request, Response
 
-from pipeline.settings import settings
 from reporting import health
 from review.policy import Right, Routes
 from review.rendering import page
@@ -13,5 +12,5 @@ routes = Routes()
 @routes.get("/health", right=Right.HEALTH)
 def show(request: Request) -> Response:
     """Each part with its state, what was found, and what to do where it is not well."""
-    found = health.parts(settings(), "review")
+    found = health.parts(request.app.state.settings, "review")
     return page(request, "health.html", parts=found, worst=health.worst(found))
