@@ -36,9 +36,9 @@ def finish(batch):
 
 
 class Reader:
-    """Workers of another edition: what they read of each page."""
+    """Workers of another edition: what they read otherwise, by page."""
 
-    def __init__(self, **read):
+    def __init__(self, read):
         self.read, self.asked = read, []
 
     def map(self, _function, jobs):
@@ -46,7 +46,7 @@ class Reader:
             self.asked.append(job.page_id)
             with reprocess.engine(reprocess.settings(), "pipeline").connect() as conn:
                 was = conn.scalar(select(tables.page_text.c.readings).where(tables.page_text.c.page_id == job.page_id))
-            told = {one["field"]: one["raw"] for one in was} | self.read.get(job.page_id[-6:], {})
+            told = {one["field"]: one["raw"] for one in was} | self.read.get(job.page_id, {})
             yield job, page_reading(job.page_id, {k: v for k, v in told.items() if v is not None})
 
 
@@ -81,7 +81,7 @@ def test_pages_on_which_a_person_decided_stay_as_they_are(letters, batch, clean,
 
 def test_what_would_change_is_counted_without_a_value_and_nothing_is_replaced(letters, batch, clean, other_edition):
     before = texts(clean)
-    reader = Reader(**{letters[0][-6:]: {"patient.name": "LÊ THỊ HỒNG", "patient.address": None}})
+    reader = Reader({letters[0]: {"patient.name": "LÊ THỊ HỒNG", "patient.address": None}})
     assert reprocess.compare(letters, reader) == 1
     assert texts(clean) == before
     with clean.connect() as conn:
@@ -92,7 +92,7 @@ def test_what_would_change_is_counted_without_a_value_and_nothing_is_replaced(le
 
 
 def test_only_pages_that_differ_are_replaced_and_their_files_put_together_anew(letters, batch, clean, other_edition):
-    reader = Reader(**{letters[0][-6:]: {"patient.name": "LÊ THỊ HỒNG"}})
+    reader = Reader({letters[0]: {"patient.name": "LÊ THỊ HỒNG"}})
     reprocess.compare(letters, reader)
     assert reprocess.carry_out(batch) == 1
     assert [row.state for row in states(clean, letters)] == ["read", *[r.state for r in states(clean, letters)[1:]]]
@@ -117,7 +117,7 @@ def test_a_page_that_cannot_be_read_any_more_keeps_what_it_has(letters, batch, c
 
 
 def test_the_changes_with_their_values_go_into_a_file_for_its_owner_alone(letters, batch, other_edition, tmp_path):
-    reprocess.compare(letters, Reader(**{letters[1][-6:]: {"patient.address": "=HYPERLINK(1)"}}))
+    reprocess.compare(letters, Reader({letters[1]: {"patient.address": "=HYPERLINK(1)"}}))
     out = tmp_path / "changes.csv"
     assert CliRunner().invoke(app, ["batch", "changes", batch, "--out", str(out)]).exit_code == 0
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
