@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import OperationalError
 
-from pipeline import fitness, keys, processes
+from pipeline import keys, processes
 from pipeline.database import airflow_url
 from pipeline.settings import Settings
 from pipeline.settings import settings as _settings
@@ -76,6 +76,8 @@ def prepare(settings: Settings) -> None:
         "ocr": {"slots": settings.workers, "description": "Chunks of pages read at the same time"},
         "emr_write": {"slots": 1, "description": "Batches written to the EMR at the same time"},
     }
+    from pipeline import fitness  # It looks at the readers' models: nothing for the commands that ask how Airflow is.
+
     fitness.stamp(settings)
     stamp, pool_file = folder(settings) / "prepared.json", folder(settings) / "pools.json"
     wanted = json.dumps({"airflow": version("apache-airflow"), "pools": pools})
@@ -178,6 +180,8 @@ def _become(arguments: list[str]) -> None:
     """Turn into `airflow ARGUMENTS` with these settings; in a container its AIRFLOW__ variables win. A Celery worker
     that is not fit is refused."""
     if arguments[:1] == ["celery"]:
+        from pipeline import fitness
+
         fitness.refuse(_settings())
     own = {key: value for key, value in os.environ.items() if key.startswith("AIRFLOW__")}
     os.execve(sys.executable, [*AIRFLOW, *arguments], dict(os.environ) | environment(_settings()) | own)
