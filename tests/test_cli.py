@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from pipeline import cli, steps
 from pipeline.migrate import wanted_batch
-from pipeline.store import Store
 from reporting.batch import print_batch
 
 pytestmark = pytest.mark.slow  # half a minute in all
@@ -228,7 +227,7 @@ def test_verify_finds_a_flipped_byte_in_the_store(sohoa, taken_in, clean, settin
     assert sohoa("verify") == (0, "1 originals re-hashed; all is sound.", "")
     with clean.connect() as conn:
         scan_id = conn.scalar(text("SELECT scan_id FROM pipeline.scan"))
-    (path,) = [p for p in Store(settings).folder.rglob(scan_id) if p.is_file()]
+    (path,) = [p for p in (settings.home / "store").rglob(scan_id) if p.is_file()]
     sound = path.read_bytes()
     try:
         path.write_bytes(sound[:500] + bytes([sound[500] ^ 1]) + sound[501:])

@@ -355,6 +355,7 @@ def test_the_same_command_again_says_the_same_and_writes_nothing(first, home, em
     # The batch is asked about and closed anew: the row is the same, only its version is not.
     for tables in (before["pipeline"], after["pipeline"]):
         tables["batch"] = [row for _, row in tables["batch"]]
+        tables.pop("stage_time")  # It counts runs.
     assert after == before
 
 

@@ -1,0 +1,1 @@
+"""In the bench, bench.stub: a batch of which every step does nothing."""
