@@ -16,14 +16,25 @@ from rich.console import Console
 from sqlalchemy import Engine, insert, text
 
 from bench.home import home_of_its_own
-from bench.served import SERVE, airflow_cpu, box, children, lend_assets, one, read, until
-from pipeline import airflow, ledger, processes
-from pipeline.settings import REPOSITORY, settings
+from bench.served import (
+    SERVE,
+    airflow_cpu,
+    box,
+    children,
+    lend_assets,
+    one,
+    read,
+    until,
+    until_airflow_answers,
+    variables,
+)  # fmt: skip
+from pipeline import ledger
+from pipeline.settings import settings
 from pipeline.tables import registry_patient, registry_stay
 from records.pages import Batch
 
 YEAR = 2021
-START_SECONDS, RUN_SECONDS = 120, 7200
+RUN_SECONDS = 7200
 ORDER = """
     SELECT batch_id FROM pipeline.page JOIN pipeline.page_text USING (page_id)
     GROUP BY batch_id ORDER BY min(page_text.created_at)"""
@@ -48,12 +59,7 @@ def order_months(months: int) -> None:
     how = ["--run-backwards", "--max-active-runs", "2", "--reprocess-behavior", "failed"]
     command = [sys.executable, "-m", "pipeline.airflow", "backfill", "create", "--dag-id", "backfill_months"]
     command += [*span, *how]
-    subprocess.run(command, check=True, capture_output=True, env=_variables())
-
-
-def _variables() -> dict[str, str]:
-    own = {"SOHOA_HOME": str(settings().home), "SOHOA_REVIEW_PORT": "8099", "PYTHONPATH": str(REPOSITORY)}
-    return {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | own
+    subprocess.run(command, check=True, capture_output=True, env=variables())
 
 
 def _open(engine: Engine) -> int:
@@ -68,9 +74,8 @@ def main(
     with ExitStack() as held:
         engine = held.enter_context(home_of_its_own())
         lend_assets()
-        started = held.enter_context(children())
-        started("serve", SERVE, _variables(), settings().home / "serve.log")
-        until(START_SECONDS, lambda: processes.answers("127.0.0.1", airflow.PORT), "Airflow does not answer")
+        held.enter_context(children())(SERVE, variables(), "serve")
+        until_airflow_answers()
         enter(engine, months, pages)
         time.sleep(20)  # until Airflow has read its timetables
         order_months(months)
@@ -87,9 +92,8 @@ def main(
     out = Console(width=110)
     out.print(f"Months as they began to be read: {' '.join(order)}; {inversions} pairs out of order")
     out.print(f"{known} of {months * pages} pages in the ledger, {len(faults)} faults")
-    out.print(
-        f"{(months * pages) / seconds:.2f} pages/s; Airflow {share / seconds / (os.cpu_count() or 1):.1%} of the CPU"
-    )
+    of_machine = share / seconds / (os.cpu_count() or 1)
+    out.print(f"{months * pages / seconds:.2f} pages/s; Airflow {of_machine:.1%} of the CPU")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 PostgreSQL, Redis, Airflow's processes, the poller and the workbench run beside the workers on this machine, as root.
 The workers reach Redis and Airflow over the network and share the data folder. Rate: pages per second between the
-first and the last page that was read. With `--kill worker` the first worker and all it started get
-SIGKILL in mid-batch, with `--kill broker` Redis, which comes back empty after 20 seconds, with
-`--kill machine` all that runs, PostgreSQL too.
+first and the last page that was read. With `--kill worker` the first worker and all it started get SIGKILL in
+mid-batch, with `--kill broker` Redis, which comes back empty after 20 seconds, with `--kill machine` all that runs,
+PostgreSQL too.
 """
 
 import os
@@ -25,16 +25,27 @@ from rich.table import Table
 from sqlalchemy import Engine, create_engine
 
 from bench.home import home_of_its_own
-from bench.served import SERVE, airflow_cpu, box, children, lend_assets, one, read, until
-from pipeline import ledger, processes, turns
+from bench.served import (
+    SERVE,
+    airflow_cpu,
+    box,
+    children,
+    lend_assets,
+    one,
+    read,
+    until,
+    until_airflow_answers,
+    variables,
+)  # fmt: skip
+from pipeline import airflow, ledger, processes, turns
 from pipeline.database import airflow_url
-from pipeline.settings import REPOSITORY, settings
+from pipeline.settings import settings
 from records.pages import Batch
 
 HERE = "10.77.0.1"  # on the loopback interface, routed to from every namespace
 BROKER_PORT, PASSWORD = 6399, "bench"
 BATCH, READS = "box-bench", "ocr"
-START_SECONDS, RUN_SECONDS, AWAY_SECONDS = 120, 1800, 20
+STOP_SECONDS, RUN_SECONDS, AWAY_SECONDS = 120, 1800, 20
 NOTE = (
     "Airflow: scheduler, API server, DAG processor, triggerer and Redis, as a share of both cores from the first page "
     "read to the last. Lost: pages that nobody read and nobody knows when the run is over; doubled: pages read twice."
@@ -71,11 +82,14 @@ def measure(workers: int, pages: int, chunk: int, fault: Fault = Fault.NONE) -> 
         engine = held.enter_context(home_of_its_own())
         home = settings().home
         lend_assets()
-        own = _variables(home, workers, chunk)
+        own = variables(
+            SOHOA_AIRFLOW_HOST=HERE, SOHOA_WORKERS=str(workers), SOHOA_CHUNK_PAGES=str(chunk),
+            SOHOA_BROKER_URL=f"redis://:{PASSWORD}@{HERE}:{BROKER_PORT}/0",
+        )  # fmt: skip
         held.enter_context(_address())
         started = held.enter_context(children())
         nets = [held.enter_context(_namespace(n)) for n in range(1, workers + 1)]
-        redis, first = _start(started, nets, own, home)
+        redis, first = _start(started, nets, own)
         folder = box(home / "scans", pages)
         with engine.begin() as conn:
             ledger.open_batch(conn, Batch(batch_id=BATCH, facility="DEMO", folder=str(folder)))
@@ -91,10 +105,10 @@ def measure(workers: int, pages: int, chunk: int, fault: Fault = Fault.NONE) -> 
         elif fault is Fault.BROKER:
             _kill(redis.pid)
             time.sleep(AWAY_SECONDS)
-            started("redis", _redis(), own, home / "bench.log")
+            started(_redis(), own, "redis")
         elif fault is Fault.MACHINE:
             _kill_all(home)
-            _start(started, nets, own, home)
+            _start(started, nets, own)
         until(RUN_SECONDS, lambda: read(engine) >= pages, "not all is read")
         both = (time.monotonic() - at) * (os.cpu_count() or 1)
         share = {name: (spent - before[name]) / both for name, spent in airflow_cpu().items()}
@@ -106,24 +120,13 @@ def measure(workers: int, pages: int, chunk: int, fault: Fault = Fault.NONE) -> 
         )  # fmt: skip
 
 
-def _start(
-    started: Any, nets: Sequence[str], own: Mapping[str, str], home: Path
-) -> tuple[processes.Child, processes.Child]:
+def _start(started: Any, nets: Sequence[str], own: Mapping[str, str]) -> tuple[processes.Child, processes.Child]:
     """Redis, `sohoa serve` and a worker in each namespace; the first and the first worker."""
-    redis: processes.Child = started("redis", _redis(), own, home / "bench.log")
-    started("serve", SERVE, own, home / "serve.log")
-    until(START_SECONDS, lambda: processes.answers(HERE, 8080), "Airflow does not answer")
-    working = [_worker(started, net, n, own, home) for n, net in enumerate(nets, 1)]
+    redis: processes.Child = started(_redis(), own, "redis")
+    started(SERVE, own, "serve")
+    until_airflow_answers(HERE)
+    working = [_worker(started, net, n, own) for n, net in enumerate(nets, 1)]
     return redis, working[0]
-
-
-def _variables(home: Path, workers: int, chunk: int) -> dict[str, str]:
-    own = {
-        "SOHOA_HOME": str(home), "SOHOA_AIRFLOW_HOST": HERE, "SOHOA_WORKERS": str(workers),
-        "SOHOA_BROKER_URL": f"redis://:{PASSWORD}@{HERE}:{BROKER_PORT}/0", "SOHOA_CHUNK_PAGES": str(chunk),
-        "SOHOA_REVIEW_PORT": "8099", "PYTHONPATH": str(REPOSITORY),
-    }  # fmt: skip
-    return {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | own
 
 
 def _redis() -> list[str]:
@@ -133,9 +136,9 @@ def _redis() -> list[str]:
     ]  # fmt: skip
 
 
-def _worker(started: Any, net: str, number: int, own: Mapping[str, str], home: Path) -> processes.Child:
+def _worker(started: Any, net: str, number: int, own: Mapping[str, str]) -> processes.Child:
     command = [sys.executable, "-m", "pipeline.cli", "worker", "--name", f"reader-{number}", "--queues", READS]
-    child: processes.Child = started(net, ["ip", "netns", "exec", net, *command], own, home / f"reader-{number}.log")
+    child: processes.Child = started(["ip", "netns", "exec", net, *command], own, f"reader-{number}")
     return child
 
 
@@ -204,7 +207,7 @@ def _kill_all(home: Path) -> None:
             told = [*process.cmdline(), process.environ().get("SOHOA_HOME", "")]
             if process.pid != os.getpid() and any(str(home) in one for one in told):
                 process.kill()
-    until(START_SECONDS, lambda: not processes.answers(HERE, 8080), "Airflow still answers")
+    until(STOP_SECONDS, lambda: not processes.answers(HERE, airflow.PORT), "Airflow still answers")
 
 
 def _kill(pid: int) -> None:

@@ -15,13 +15,13 @@ from rich.console import Console
 from sqlalchemy import Engine, create_engine, insert, text
 
 from bench.home import home_of_its_own
-from bench.served import SERVE, airflow_cpu, children, lend_assets, until
-from pipeline import airflow, processes, turns
+from bench.served import SERVE, airflow_cpu, children, lend_assets, until, until_airflow_answers, variables
+from pipeline import turns
 from pipeline.database import airflow_url
 from pipeline.settings import REPOSITORY, settings
 from pipeline.tables import batch
 
-START_SECONDS, RUN_SECONDS = 120, 7200
+RUN_SECONDS = 7200
 
 
 def ended(metadata: Engine) -> int:
@@ -42,13 +42,10 @@ def main(
     with ExitStack() as held:
         engine = held.enter_context(home_of_its_own())
         lend_assets()
-        own = {
-            "SOHOA_HOME": str(settings().home), "SOHOA_REVIEW_PORT": "8099", "SOHOA_BATCHES_AT_ONCE": str(at_once),
-            "PYTHONPATH": f"{REPOSITORY / 'bench' / 'stub'}{os.pathsep}{REPOSITORY}",
-        }  # fmt: skip
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | own
-        held.enter_context(children())("serve", SERVE, own, settings().home / "serve.log")
-        until(START_SECONDS, lambda: processes.answers("127.0.0.1", airflow.PORT), "Airflow does not answer")
+        stubbed = f"{REPOSITORY / 'bench' / 'stub'}{os.pathsep}{REPOSITORY}"
+        own = variables(SOHOA_BATCHES_AT_ONCE=str(at_once), PYTHONPATH=stubbed)
+        held.enter_context(children())(SERVE, own, "serve")
+        until_airflow_answers()
         time.sleep(20)  # until Airflow has read its timetables
         with engine.begin() as conn:
             rows = [{"batch_id": f"box-{n:04}", "facility_id": "DEMO", "folder": f"/{n}"} for n in range(boxes)]

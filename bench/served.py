@@ -13,10 +13,11 @@ from PIL import Image
 from sqlalchemy import Engine, text
 
 from bench.pages import readable, sample_pages
-from pipeline import processes
+from pipeline import airflow, processes
 from pipeline.settings import REPOSITORY, settings
 
 AIRFLOW = ("scheduler", "api-server", "dag-processor", "triggerer", "redis-server")
+START_SECONDS = 120
 SERVE = [sys.executable, "-m", "pipeline.cli", "serve"]
 
 
@@ -25,19 +26,30 @@ def lend_assets() -> None:
     (settings().home / "assets").symlink_to(REPOSITORY / "var" / "assets")
 
 
+def variables(**more: str) -> dict[str, str]:
+    """Those of a process of this home, with others of `sohoa` or Python; the workbench on a port of its own."""
+    own = {"SOHOA_HOME": str(settings().home), "SOHOA_REVIEW_PORT": "8099", "PYTHONPATH": str(REPOSITORY)}
+    return airflow.own_variables() | own | more
+
+
 @contextmanager
-def children() -> Iterator[Callable[[str, list[str], Mapping[str, str], Path], processes.Child]]:
-    """Start processes by (name, command, variables, log); the last that was started is stopped first."""
+def children() -> Iterator[Callable[[list[str], Mapping[str, str], str], processes.Child]]:
+    """Start processes by (command, variables, name of the log); the last that was started is stopped first."""
     held: list[processes.Child] = []
 
-    def start(_name: str, command: list[str], own: Mapping[str, str], log: Path) -> processes.Child:
-        held.append(processes.start(command, own, log))
+    def start(command: list[str], own: Mapping[str, str], log: str) -> processes.Child:
+        held.append(processes.start(command, own, settings().home / f"{log}.log"))
         return held[-1]
 
     try:
         yield start
     finally:
         processes.stop(held[::-1])
+
+
+def until_airflow_answers(host: str = "127.0.0.1") -> None:
+    """Wait for `sohoa serve`."""
+    until(START_SECONDS, lambda: processes.answers(host, airflow.PORT), "Airflow does not answer")
 
 
 def until(seconds: float, ask: Callable[[], Any], why: str) -> Any:

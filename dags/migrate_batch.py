@@ -2,15 +2,12 @@
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, Param, PartitionedAssetTimetable, dag, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
+from airflow.sdk.exceptions import AirflowRescheduleException
 
-from dags.stages import finish
+from dags.stages import BATCH_ID, finish, named, wait_for_turn
 
 BATCH = "{{ dag_run.partition_key or params.batch }}"
-BATCH_ID = Param(
-    "", type="string", pattern=r"^[\w.-]{0,120}$", title="Batch", description="Id of a batch, such as box-17"
-)
 RECEIVED = Asset(name="batch_received", uri="sohoa://batch/received")
 
 
@@ -26,18 +23,15 @@ def migrate_batch() -> None:
 
     @task(queue="intake")  # where the scans lie
     def list_pages(batch_id: str) -> list[list[str]]:
-        if not batch_id:
-            raise AirflowFailException("No batch was named; trigger again with the batch's id in the field 'batch'.")
         from pipeline import steps
 
-        return steps.list_chunks(batch_id)
+        return steps.list_chunks(named(batch_id))
 
     @task(pool="ocr", queue="ocr", execution_timeout=timedelta(hours=1))
     def extract(page_ids: list[str], batch_id: str) -> int:
         from pipeline import steps
 
-        if later := steps.held_until(batch_id):  # It rests, or somebody waits for another batch.
-            raise AirflowRescheduleException(later)  # type: ignore[no-untyped-call]
+        wait_for_turn(batch_id)
         done = steps.extract(page_ids)
         if later := steps.read_elsewhere(page_ids):
             raise AirflowRescheduleException(later)  # type: ignore[no-untyped-call]

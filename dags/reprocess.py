@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.stages import finish
+from dags.stages import BATCH_ID, finish, named, wait_for_turn
 
 BATCH = "{{ params.batch }}"
-BATCH_ID = Param("", type="string", pattern=r"^[\w.-]{0,120}$", title="Batch", description="Id of a batch")
 APPLY = Param(
     False, type="boolean", title="Replace", description="Replace what differs; look first: sohoa batch changes BATCH"
 )
@@ -27,18 +26,15 @@ def reprocess() -> None:
 
     @task
     def list_changed(batch_id: str) -> list[list[str]]:
-        if not batch_id:
-            raise AirflowFailException("No batch was named; trigger again with the batch's id in the field 'batch'.")
         from pipeline import reprocess
 
-        return reprocess.changed_chunks(batch_id)
+        return reprocess.changed_chunks(named(batch_id))
 
     @task(pool="ocr", queue="ocr", execution_timeout=timedelta(hours=1))
     def compare(page_ids: list[str], batch_id: str) -> int:
-        from pipeline import reprocess, steps
+        from pipeline import reprocess
 
-        if later := steps.held_until(batch_id):
-            raise AirflowRescheduleException(later)  # type: ignore[no-untyped-call]
+        wait_for_turn(batch_id)
         return reprocess.compare(page_ids)
 
     @task(trigger_rule="none_failed")

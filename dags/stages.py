@@ -1,9 +1,28 @@
-"""The tasks that every timetable ends with once a batch's pages are read: assemble, check, load, account."""
+"""What timetables of a batch share: its name, its turn, and the tasks once its pages are read."""
 
 from typing import Any
 
-from airflow.sdk import chain, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import Param, chain, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+
+BATCH_ID = Param(
+    "", type="string", pattern=r"^[\w.-]{0,120}$", title="Batch", description="Id of a batch, such as box-17"
+)
+
+
+def named(batch_id: str) -> str:
+    """The batch's id; fails with what to do where none was given."""
+    if not batch_id:
+        raise AirflowFailException("No batch was named; trigger again with the batch's id in the field 'batch'.")
+    return batch_id
+
+
+def wait_for_turn(batch_id: str) -> None:
+    """Put the task off while its batch rests, somebody waits for another one, or this worker is not fit."""
+    from pipeline import steps
+
+    if later := steps.held_until(batch_id):
+        raise AirflowRescheduleException(later)  # type: ignore[no-untyped-call]
 
 
 @task(trigger_rule="none_failed")  # No chunk to read (all is held already) shows as skipped.

@@ -56,7 +56,6 @@ def environment(settings: Settings, port: int = PORT) -> dict[str, str]:
         # The timetables change with a release only; reading them twice a minute would cost a tenth of a core.
         "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": "600", "REFRESH_INTERVAL": "600"},
     }
-    sections["API"]["SECRET_KEY"] = _key(settings, "airflow_api.key")
     if settings.broker_url:
         sections["CELERY"] = {"BROKER_URL": settings.broker_url}
     if settings.statsd:
@@ -111,6 +110,11 @@ def run_in_process(
 def address(settings: Settings, port: int = PORT) -> str:
     """Where Airflow's pages and API answer."""
     return f"http://{settings.airflow_host}:{port}"
+
+
+def reached_at(settings: Settings) -> str:
+    """Where another process reaches them: in a container as its AIRFLOW__API__BASE_URL says."""
+    return os.environ.get("AIRFLOW__API__BASE_URL") or address(settings)
 
 
 def log_path(settings: Settings, name: str) -> Path:

@@ -53,12 +53,8 @@ def _told(
 ) -> tuple[list["Stage"], "Forecast"]:
     from pipeline import targets
     from reporting import paces
-    from reporting.forecast import forecast as told
 
-    wanted = targets.find_target(conn, target) if target else None
-    shelf = pages or (paces.on_the_shelf(conn, facility, wanted.scope_rule) if wanted else 0)
-    line = paces.line(conn, facility, shelf, change)
-    return line, told(line, paces.today(conn), wanted.deadline if wanted else None)
+    return paces.of_target(conn, facility, targets.find_target(conn, target) if target else None, pages, change)
 
 
 def sentence(told: "Forecast") -> str:

@@ -1,6 +1,5 @@
 """The command line, pipeline.cli_serve: `sohoa serve` and `sohoa worker`, the processes that stay."""
 
-import os
 from typing import Annotated
 
 import typer
@@ -27,9 +26,8 @@ def worker(
 ) -> None:
     """Work for a `sohoa serve` on another machine, through the Redis in SOHOA_BROKER_URL, until stopped."""
     from pipeline import serving
-    from pipeline.settings import REPOSITORY, settings
+    from pipeline.settings import settings
 
     if not settings().broker_url:
         raise SohoaError("A worker needs the address of Redis; set SOHOA_BROKER_URL=redis://:password@host:6379/0")
-    command = serving.worker_command(settings(), name, queues, tasks)
-    os.execve(command[0], command, os.environ | {"PYTHONPATH": str(REPOSITORY)} | serving.ONE)
+    serving.become_worker(settings(), name, queues, tasks)

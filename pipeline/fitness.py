@@ -20,8 +20,8 @@ def stamp(settings: Settings) -> None:
 
 def objection(conn: Connection, now: datetime) -> str:
     """Why this worker must not work here, in a sentence; empty: it may. Times are UTC, the database's are right."""
-    software, right = stamps.get(conn, stamps.SOFTWARE), conn.scalar(select(func.clock_timestamp()))
-    off = (now - right).total_seconds() if right else 0.0
+    software, right = stamps.get(conn, stamps.SOFTWARE), conn.scalars(select(func.clock_timestamp())).one()
+    off = (now - right).total_seconds()
     if abs(off) > CLOCK_SECONDS:
         return f"This machine's clock is {abs(off):.0f} s {'fast' if off > 0 else 'slow'}; set it (chrony, NTP)."
     own = contracts.running_fingerprint(())

@@ -6,6 +6,7 @@ watched folder may lie elsewhere, at a URL of fsspec; a box is copied from there
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def _arrived(inbox: str) -> list[tuple[str, Callable[[], Path]]]:
     if not folder.is_dir():
         raise SohoaError(f"The inbox {folder} is no folder; make it, or correct the setting 'inbox'.")
     boxes = [marker.parent for marker in sorted(folder.glob(f"*/{MARKER}"))]
-    return [(box.name, lambda box=box: box) for box in boxes]  # type: ignore[misc]
+    return [(box.name, partial(Path, box)) for box in boxes]
 
 
 def _arrived_elsewhere(inbox: str) -> list[tuple[str, Callable[[], Path]]]:
@@ -60,7 +61,7 @@ def _arrived_elsewhere(inbox: str) -> list[tuple[str, Callable[[], Path]]]:
     except (OSError, ValueError, ImportError) as error:
         raise SohoaError(f"The inbox {inbox} cannot be read ({error}); correct the setting 'inbox'.") from error
     boxes = [marker.rpartition("/")[0] for marker in markers]
-    return [(box.rpartition("/")[2], lambda box=box: _fetched(fs, box)) for box in boxes]  # type: ignore[misc]
+    return [(box.rpartition("/")[2], partial(_fetched, fs, box)) for box in boxes]
 
 
 def _fetched(fs: Any, box: str) -> Path:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipeline.keys import sync_folder
 
@@ -135,5 +135,4 @@ def _errors_of(url: str) -> tuple[type[Exception], ...]:
         return ()
     from botocore.exceptions import BotoCoreError, ClientError
 
-    found: Any = (BotoCoreError, ClientError)
-    return tuple(found)
+    return BotoCoreError, ClientError

@@ -5,7 +5,6 @@ accepted is posted again. Runs beside Airflow as `python -m pipeline.outbox`; th
 batches that wait (`pipeline.dispatch`).
 """
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -90,7 +89,7 @@ def main() -> None:
 
     logs.configure()
     chosen, stopping = _settings(), processes.stop_on_signals()
-    url = os.environ.get("AIRFLOW__API__BASE_URL") or airflow.address(chosen)
+    url = airflow.reached_at(chosen)
     metrics.serve(chosen)
     while not stopping.wait(EVERY_SECONDS):
         try:

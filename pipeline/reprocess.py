@@ -94,7 +94,7 @@ def differences(old: Mapping[str, Any], new: PageReading) -> list[list[str]]:
 def report(conn: Connection, batch_id: str) -> list[dict[str, Any]]:
     """What would change, by document type and field, without a value: how many are new, gone, or read otherwise."""
     counted: dict[tuple[str, str], Counter[str]] = {}
-    for kind, field, before, after in _changes(conn, batch_id):
+    for _, kind, (field, before, after) in _all_changes(conn, batch_id):
         how = "new" if not before else "gone" if not after else "other"
         counted.setdefault((kind, field.partition("[")[0]), Counter())[how] += 1
     return [
@@ -105,9 +105,7 @@ def report(conn: Connection, batch_id: str) -> list[dict[str, Any]]:
 
 def changes(conn: Connection, batch_id: str) -> list[tuple[str, str, str, str]]:
     """(page, field, before, after) of all that would change: patient data."""
-    query = select(rereading.c.page_id, rereading.c.changes).where(rereading.c.batch_id == batch_id)
-    rows = conn.execute(query.order_by(rereading.c.page_id)).all()
-    return [(page_id, *one) for page_id, found in rows for one in found]
+    return [(page_id, *change) for page_id, _, change in _all_changes(conn, batch_id)]
 
 
 def carry_out(batch_id: str) -> int:
@@ -137,9 +135,9 @@ def carry_out(batch_id: str) -> int:
     return moved
 
 
-def _changes(conn: Connection, batch_id: str) -> list[tuple[str, str, str, str]]:
-    query = select(page_text.c.document_type, rereading.c.changes).join(
-        page_text, page_text.c.page_id == rereading.c.page_id
-    )
-    rows = conn.execute(query.where(rereading.c.batch_id == batch_id)).all()
-    return [(kind, *one) for kind, found in rows for one in found]
+def _all_changes(conn: Connection, batch_id: str) -> list[tuple[str, str, tuple[str, str, str]]]:
+    """(page, document type, (field, before, after)) in the order of the pages."""
+    query = select(rereading.c.page_id, page_text.c.document_type, rereading.c.changes)
+    query = query.join(page_text, page_text.c.page_id == rereading.c.page_id)
+    rows = conn.execute(query.where(rereading.c.batch_id == batch_id).order_by(rereading.c.page_id)).all()
+    return [(page_id, kind, tuple(one)) for page_id, kind, found in rows for one in found]

@@ -1,9 +1,11 @@
 """Around the stages, pipeline.serving: Airflow, the poller, the workbench and Celery workers under one supervisor."""
 
+import os
 import shutil
 import sys
 import threading
 import time
+from pathlib import Path
 
 from pipeline import airflow, keys, processes
 from pipeline.airflow import AIRFLOW, PORT, REPOSITORY, USER, log_path
@@ -49,11 +51,11 @@ def serve(settings: Settings, port: int = PORT, readers: int = 0) -> None:
             reads = name == "scheduler" and not settings.broker_url
             children[name] = airflow.start(settings, name, command, port, **ONE if reads else {})
         children["review"] = _start_workbench(settings)
-        working = {name: airflow.start(settings, name, command, port, **ONE) for name, command in workers.items()}
+        working = {name: _start_worker(settings, name, command, port) for name, command in workers.items()}
         _announce(settings, port, children, stopping)
         while not stopping.wait(1) and not processes.first_dead(children):
             if (died := processes.first_dead(working)) and not stopping.wait(AGAIN_SECONDS):
-                working[died] = airflow.start(settings, died, worker_commands(settings, readers)[died], port, **ONE)
+                working[died] = _start_worker(settings, died, workers[died], port)
         dead = processes.first_dead(children)
     finally:
         processes.stop([*children.values(), *working.values()])
@@ -72,11 +74,27 @@ def worker_commands(settings: Settings, readers: int) -> dict[str, list[str]]:
 
 def worker_command(settings: Settings, name: str, queues: str, tasks: int) -> list[str]:
     """A Celery worker of that name, which does so many tasks of the queues ('ocr,emr') at once."""
-    pid = airflow.folder(settings) / f"{name}.pid"
-    pid.unlink(missing_ok=True)  # of a worker that was killed
-    own = ["--queues", queues, "--concurrency", str(tasks), "--celery-hostname", name, "--pid", str(pid)]
+    pid = str(_pid_file(settings, name))
+    own = ["--queues", queues, "--concurrency", str(tasks), "--celery-hostname", name, "--pid", pid]
     alone = ["--skip-serve-logs", "--without-mingle", "--without-gossip"]
     return [sys.executable, "-m", "pipeline.airflow", "celery", "worker", *alone, *own]
+
+
+def become_worker(settings: Settings, name: str, queues: str, tasks: int) -> None:
+    """Turn this process into that worker."""
+    _pid_file(settings, name).unlink(missing_ok=True)
+    command = worker_command(settings, name, queues, tasks)
+    os.execve(command[0], command, os.environ | {"PYTHONPATH": str(REPOSITORY)} | ONE)
+
+
+def _start_worker(settings: Settings, name: str, command: list[str], port: int) -> processes.Child:
+    _pid_file(settings, name).unlink(missing_ok=True)
+    return airflow.start(settings, name, command, port, **ONE)
+
+
+def _pid_file(settings: Settings, name: str) -> Path:
+    """Celery's; one that a killed worker left behind would keep the next from starting."""
+    return airflow.folder(settings) / f"{name}.pid"
 
 
 def _broker_url(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,8 @@ class Received(Frozen):
     new: int
     skipped: tuple[tuple[str, str], ...]
 
-    def number(self) -> int:
-        """Files taken in now."""
-        return self.new
 
-
-@timed("receive", Received.number)
+@timed("receive", attrgetter("new"))
 def receive(wanted: Batch, workers: Workers | None = None) -> Received:
     """Take the folder's scans into the store and the ledger, each with its receipt; given before, it stays as it is."""
     folder = Path(wanted.folder)

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, exists, func, literal, or_, select, union_all
+from sqlalchemy import Connection, exists, func, literal, select, union_all
 
 from pipeline import turns
-from pipeline.tables import batch, page, page_count, pause, receipt
+from pipeline.tables import batch, page, page_count, receipt
 from records.base import Frozen
 from records.states import IN_PROGRESS
 
@@ -41,13 +41,12 @@ def find(conn: Connection, quiet: timedelta = QUIET) -> list[Stuck]:
     )
     in_progress = (page.c.batch_id == batch.c.batch_id) & page.c.state.in_(states)
     since = func.clock_timestamp() - quiet
-    # A batch whose pages wait moved when one of them did last; a page that is read now is leased.
-    lively = exists().where(in_progress, or_(page.c.updated_at > since, page.c.lease_until > func.clock_timestamp()))
+    is_read = exists().where(in_progress, page.c.lease_until > func.clock_timestamp())
     moved = exists().where(page.c.batch_id == batch.c.batch_id, page.c.updated_at > since)
-    rests = exists().where(or_(pause.c.batch_id == turns.EVERYTHING, pause.c.batch_id == batch.c.batch_id))
-    free = [batch.c.closed_at.is_(None), batch.c.state == "open", batch.c.queued_at.is_(None), ~rests]
+    idle = [batch.c.closed_at.is_(None), batch.c.state == "open", batch.c.queued_at.is_(None)]
+    free = [*idle, ~turns.rests(batch.c.batch_id)]
     left_over = select(batch.c.batch_id, waiting.label("pages"), batch.c.created_at).where(
-        *free, waiting > 0, ~lively, ~moved
+        *free, waiting > 0, ~is_read, ~moved
     )
     empty = select(batch.c.batch_id, literal(0).label("pages"), batch.c.created_at).where(
         *free, batch.c.begun_at < since, ~exists().where(receipt.c.batch_id == batch.c.batch_id)

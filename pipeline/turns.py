@@ -58,7 +58,7 @@ def in_turn() -> Select[Any]:
     return (
         select(batch.c.batch_id, batch.c.urgent)
         .outerjoin(target, target.c.target_id == batch.c.target_id)
-        .where(batch.c.queued_at.is_not(None), ~_rests(batch.c.batch_id))
+        .where(batch.c.queued_at.is_not(None), ~rests(batch.c.batch_id))
         .order_by(
             batch.c.urgent.desc(), nulls_last(target.c.deadline), active.scalar_subquery().desc(),
             nulls_last(oldest.scalar_subquery()), batch.c.queued_at, batch.c.batch_id,
@@ -92,9 +92,9 @@ def held_until(conn: Connection, batch_id: str, now: datetime) -> datetime | Non
         page_count.c.state == PageState.RECEIVED.value,
         page_count.c.pages > 0,
     )
-    hurried = exists().where(batch.c.urgent, batch.c.batch_id != batch_id, waits, ~_rests(batch.c.batch_id))
+    hurried = exists().where(batch.c.urgent, batch.c.batch_id != batch_id, waits, ~rests(batch.c.batch_id))
     urgent = conn.scalar(select(batch.c.urgent).where(batch.c.batch_id == batch_id))
-    held = conn.scalar(select(_rests(literal(batch_id)))) or (not urgent and conn.scalar(select(hurried)))
+    held = conn.scalar(select(rests(literal(batch_id)))) or (not urgent and conn.scalar(select(hurried)))
     return now + AGAIN if held else None
 
 
@@ -105,7 +105,8 @@ def slots(chosen: Settings, now: datetime) -> int:
     return chosen.workers if at_night else max(1, int(chosen.workers * chosen.day_share))
 
 
-def _rests(batch_id: Any) -> Any:
+def rests(batch_id: Any) -> Any:
+    """Whether a batch (a column, or a literal) rests, or everything does."""
     return exists().where(or_(pause.c.batch_id == EVERYTHING, pause.c.batch_id == batch_id))
 
 

@@ -1,7 +1,7 @@
 """Beside the dashboards, reporting.health: whether each part works now, in a sentence, and what to do where not."""
 
 import shutil
-from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 3
 
 
 class State(StrEnum):
-    """How a part is."""
+    """How a part is, the worst last."""
 
     OK = "ok"
     WARN = "warn"
@@ -41,7 +41,7 @@ def parts(settings: Settings, role: str = "pipeline") -> list[Part]:
     """Every part, asked as a role of the database; where that does not answer, of its parts it alone."""
     try:
         with engine(settings, role).connect() as conn:
-            found = [Part(name="database", state=State.OK)] + [_asked(ask, conn) for ask in OF_DATABASE]
+            found = [Part(name="database", state=State.OK), *(ask(conn) for ask in OF_DATABASE)]
     except (SohoaError, DBAPIError):
         found = [Part(name="database", state=State.FAIL)]
     return [*found, *(one(settings) for one in OF_MACHINE)]
@@ -49,13 +49,7 @@ def parts(settings: Settings, role: str = "pipeline") -> list[Part]:
 
 def worst(found: list[Part]) -> State:
     """The state of the whole."""
-    states = {one.state for one in found}
-    return next(state for state in (State.FAIL, State.WARN, State.OK) if state in states or state is State.OK)
-
-
-def _asked(ask: Callable[[Connection], Part], conn: Connection) -> Part:
-    with conn.begin():
-        return ask(conn)
+    return max((one.state for one in found), key=list(State).index)
 
 
 def _poller(conn: Connection) -> Part:
@@ -95,8 +89,6 @@ def _aged(conn: Connection, name: str, query: str, most: float) -> Part:
 
 
 def _software(conn: Connection) -> Part:
-    from datetime import UTC, datetime
-
     why = fitness.objection(conn, datetime.now(UTC))
     return Part(name="software", state=State.FAIL if why else State.OK, figure=why)
 
@@ -111,7 +103,7 @@ def _scheduler(settings: Settings) -> Part:
     """As Airflow's own monitor says; nobody need sign in for that."""
     try:
         with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            told: dict[str, Any] = client.get(f"{airflow.address(settings)}/api/v2/monitor/health").json()
+            told: dict[str, Any] = client.get(f"{airflow.reached_at(settings)}/api/v2/monitor/health").json()
     except (httpx.HTTPError, ValueError):
         return Part(name="airflow", state=State.FAIL, figure="-")
     names = ("metadatabase", "scheduler", "dag_processor", "triggerer")

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Date, case, cast, func, literal_column, selec
 
 from pipeline.scope import ScopeRule, progress
 from pipeline.tables import batch, file, page_count, page_day
+from pipeline.targets import Target
 from records.states import PageState
-from reporting.forecast import Day, Stage
+from reporting.forecast import Day, Forecast, Stage, forecast
 
 DAYS = 60  # the last ones, by which a pace is measured
 TODAY = cast(literal_column("now() AT TIME ZONE 'Asia/Ho_Chi_Minh'"), Date)
@@ -47,6 +48,15 @@ def on_the_shelf(conn: Connection, facility: str, rule: ScopeRule) -> int:
         .where(batch.c.facility_id == facility)
     )
     return round(progress(conn, facility, rule).missing * int(pages or 0) / files) if files else 0
+
+
+def of_target(
+    conn: Connection, facility: str, wanted: Target | None, pages: int = 0, change: Change = Change()
+) -> tuple[list[Stage], Forecast]:
+    """The stages and the forecast. `pages`: on the shelf; 0: as many as the target still lacks, none without one."""
+    shelf = pages or (on_the_shelf(conn, facility, wanted.scope_rule) if wanted else 0)
+    stages = line(conn, facility, shelf, change)
+    return stages, forecast(stages, today(conn), wanted.deadline if wanted else None)
 
 
 def line(conn: Connection, facility: str, unscanned: int, change: Change = Change()) -> list[Stage]:

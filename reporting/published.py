@@ -8,20 +8,16 @@ from pipeline.database import engine
 from pipeline.settings import settings
 from pipeline.tables import forecast_day, target
 from reporting import paces
-from reporting.forecast import forecast
 
 
-def publish(facility: str = "") -> int:
+def publish() -> int:
     """Keep today's forecast of every target, in place of an earlier one of today; the number of targets."""
     with engine(settings(), "pipeline").begin() as conn:
         ids = list(conn.scalars(select(target.c.target_id).order_by(target.c.target_id)))
+        day = paces.today(conn)
         for target_id in ids:
-            wanted = targets.find_target(conn, target_id)
-            own = facility or settings().facility
-            line = paces.line(conn, own, paces.on_the_shelf(conn, own, wanted.scope_rule))
-            told = forecast(line, paces.today(conn), wanted.deadline)
-            row = {"target_id": target_id, "day": paces.today(conn), "told": told.model_dump(mode="json")}
-            conn.execute(
-                upsert(forecast_day).values(row).on_conflict_do_update(index_elements=["target_id", "day"], set_=row)
-            )
+            _, told = paces.of_target(conn, settings().facility, targets.find_target(conn, target_id))
+            row = {"target_id": target_id, "day": day, "told": told.model_dump(mode="json")}
+            new = upsert(forecast_day).values(row)
+            conn.execute(new.on_conflict_do_update(index_elements=["target_id", "day"], set_=row))
     return len(ids)

@@ -132,6 +132,13 @@ def test_a_batch_goes_through_the_dag_in_process(settings, clean, batch):
 
 
 @pytest.mark.all
+def test_a_second_run_in_process_adds_nothing(settings, clean, batch):
+    for _ in range(2):
+        assert airflow.run_in_process("migrate_batch", batch, settings)
+        assert_accounted(clean, batch)
+
+
+@pytest.mark.all
 def test_a_run_without_a_batch_fails_and_says_what_to_do(settings, clean):
     assert not airflow.run_in_process("migrate_batch", "", settings)
     assert "No batch was named; trigger again" in airflow.log_path(settings, "in_process").read_text(encoding="utf-8")

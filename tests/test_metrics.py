@@ -37,7 +37,7 @@ def scraped(clean, settings, store, monkeypatch):
         conn.execute(insert(tables.forecast_day).values(target_id="T", day=text("now()"), told={"probability": 0.4}))
         stamps.put(conn, stamps.POLLER)
         stamps.put(conn, stamps.VERIFIED, "2")
-    monkeypatch.setattr(health.airflow, "address", lambda _: "http://127.0.0.1:9")  # none runs here
+    monkeypatch.setattr(health.airflow, "reached_at", lambda _: "http://127.0.0.1:9")  # none runs here
     stage_times.add("read", 20, 30.0)
     stage_times.add("read", 10, 12.0)
 

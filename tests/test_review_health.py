@@ -14,7 +14,7 @@ from review.app import create_app
 @pytest.fixture
 def browser(clean, settings, monkeypatch):
     monkeypatch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    monkeypatch.setattr(health.airflow, "address", lambda _: "http://127.0.0.1:9")  # none runs here
+    monkeypatch.setattr(health.airflow, "reached_at", lambda _: "http://127.0.0.1:9")  # none runs here
     app = create_app(settings)
 
     def signed_in(role, language="vi"):
