@@ -35,8 +35,20 @@ class LoadContext(Frozen):
     mentions: dict[str, tuple[Entity, ...]] = Field(default_factory=dict)
 
 
+class Difference(Frozen):
+    """A value that did not go into the EMR, as somebody else has set its place ('patient.phone'): what the document
+    says, what stands there."""
+
+    field: str
+    page_id: str
+    place: str
+    value: str
+    stands: str
+
+
 class LoadReceipt(Frozen):
-    """What the EMR now holds of a document. `rows`: by table; `changed`: rows that this load wrote or took away."""
+    """What the EMR now holds of a document. `rows`: by table; `changed`: rows that this load wrote or took away;
+    `differs`: values of it that stand otherwise in the EMR, as somebody else has set them."""
 
     document_id: str
     revision: int
@@ -44,6 +56,7 @@ class LoadReceipt(Frozen):
     batch_id: str
     rows: dict[str, int]
     changed: int
+    differs: tuple[Difference, ...] = ()
 
 
 def natural_key(facility: str, file_id: str, number: str = "") -> str:

@@ -5,12 +5,27 @@ that document is withdrawn the next one's value stands. Two documents that name 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    any_,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from loaders import persons
-from loaders.context import LoadContext, is_provisional
+from loaders.context import Difference, LoadContext, is_provisional
 from loaders.tables import OF_DOCUMENT, document_reference, encounter, patient, provenance
 from loaders.targets import IDENTITY, SHARED
 from records.errors import EmrConflict
@@ -106,7 +121,8 @@ def _refuse_two_patients(conn: Connection, old: str, new: str) -> None:
 
 
 def settle(conn: Connection, table: str, key: str) -> int:
-    """Write each fact of a shared row as its provenance says; the number of rows changed (0 or 1)."""
+    """Write each fact of a shared row as its provenance says, but those that somebody else has set; the number of rows
+    changed (0 or 1)."""
     found: dict[str, list[str]] = {column: [] for column in SHARED[table]}
     at_key = (provenance.c.target_table == table) & (provenance.c.target_id == key)
     query = select(provenance.c.target_column, provenance.c.value).where(at_key, provenance.c.value != "")
@@ -115,8 +131,16 @@ def settle(conn: Connection, table: str, key: str) -> int:
     _refuse_two_people(table, found)
     facts = {column: values[0] if values else None for column, values in found.items()}
     shared = SHARED_TABLES[table]
-    different = or_(*(shared.c[column].is_distinct_from(value) for column, value in facts.items()))
-    return conn.execute(update(shared).where(KEYS[table] == key, different).values(facts | STAMP)).rowcount
+    new = {column: ours_or_theirs(shared, column, literal(value, Text)) for column, value in facts.items()}
+    different = or_(*(shared.c[column].is_distinct_from(value) for column, value in new.items()))
+    return conn.execute(update(shared).where(KEYS[table] == key, different).values(new | STAMP)).rowcount
+
+
+def ours_or_theirs(table: Table, column: str, ours: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What a column of a row is to hold: ours, or what stands there where somebody else has set it."""
+    if "changed_elsewhere" not in table.c:
+        return ours
+    return case((literal(column) == any_(table.c.changed_elsewhere), table.c[column]), else_=ours)
 
 
 def _refuse_two_people(table: str, found: dict[str, list[str]]) -> None:
@@ -126,6 +150,17 @@ def _refuse_two_people(table: str, found: dict[str, list[str]]) -> None:
             raise EmrConflict(
                 f"Two documents give one {table} two values of {column}; compare their files in review.",
                 f"Hai giấy của một người bệnh ghi {IDENTITY_VI[column]} khác nhau; hãy so hai hồ sơ.",
+            )
+
+
+def refuse_another_person(differs: Sequence[Difference]) -> None:
+    """EmrConflict where the patient that the EMR holds under the number is another, by what somebody else wrote."""
+    for one in differs:
+        table, _, column = one.place.partition(".")
+        if column in IDENTITY.get(table, ()) and not _one_person(column, one.value, one.stands):
+            raise EmrConflict(
+                f"The EMR holds another {column} for this {table} than the document; compare them in review.",
+                f"Bệnh án điện tử ghi {IDENTITY_VI[column]} khác với giấy; hãy xem giấy có đúng người bệnh không.",
             )
 
 
@@ -150,15 +185,28 @@ def standing_under(conn: Connection, written: ColumnElement[bool], shown: Column
 
 
 def settle_or_drop(conn: Connection, touched: Keys) -> dict[str, int]:
-    """Remove those patients and stays under which no page is left, settle the others; counts of removed by table."""
+    """Remove those patients and stays under which nothing is left, settle the others; counts of removed by table."""
     removed = {}
-    for table, below in (("encounter", document_reference), ("patient", encounter)):
-        unused = KEYS[table].in_(sorted(touched[table])) & ~exists().where(below.c[KEYS[table].name] == KEYS[table])
+    for table, under in (("encounter", UNDER_ENCOUNTER), ("patient", (encounter,))):
+        unused: ColumnElement[bool] = KEYS[table].in_(sorted(touched[table]))
+        for below in under:
+            unused &= ~exists().where(below.c[KEYS[table].name] == KEYS[table])
+        unused &= func.cardinality(SHARED_TABLES[table].c.changed_elsewhere) == 0
         removed[table] = conn.execute(delete(SHARED_TABLES[table]).where(unused)).rowcount
     for table in SHARED:
         for key in sorted(touched[table]):
             settle(conn, table, key)
     return removed
+
+
+def held_elsewhere(conn: Connection, touched: Keys) -> dict[str, int]:
+    """How many of these patients and stays hold what somebody else has set, by table."""
+    found = {}
+    for name, table in SHARED_TABLES.items():
+        theirs = KEYS[name].in_(sorted(touched[name])) & (func.cardinality(table.c.changed_elsewhere) > 0)
+        if count := conn.scalar(select(func.count()).select_from(table).where(theirs)):
+            found[name] = count
+    return found
 
 
 def hand_over(conn: Connection, column: str, value: str) -> None:

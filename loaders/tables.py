@@ -14,6 +14,7 @@ from sqlalchemy import (
     Computed,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -23,7 +24,7 @@ from sqlalchemy import (
     func,
     text,
 )  # fmt: skip
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(schema="emr")
 
@@ -32,16 +33,20 @@ def _texts(*names: str) -> list[Column[str]]:
     return [Column(name, Text) for name in names]
 
 
-def _stamps() -> list[Column]:  # type: ignore[type-arg]
-    """Which batch and document wrote the row first, and when it last changed."""
+def _stamps(*, shown: bool = True) -> list[Column]:  # type: ignore[type-arg]
+    """Where the row comes from: which batch and document wrote it first, and when it last changed. `changed_elsewhere`:
+    columns that somebody else than the loader has set, on the tables that are shown to others as the record."""
+    elsewhere: Column[list[str]] = Column("changed_elsewhere", ARRAY(Text), nullable=False, server_default=text("'{}'"))
     return [
+        Column("converted_from_paper", Boolean, nullable=False, server_default=text("true")),
+        *([elsewhere] if shown else []),
         Column("batch_id", Text, nullable=False),
         Column("document_id", Text, nullable=False),
         Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     ]
 
 
-def _of_document(name: str, *columns: Column) -> Table:  # type: ignore[type-arg]
+def _of_document(name: str, *columns: Column, shown: bool = True) -> Table:  # type: ignore[type-arg]
     """A table whose rows belong to one document; `row_id` = document | row | occurrence."""
     return Table(
         name,
@@ -50,7 +55,7 @@ def _of_document(name: str, *columns: Column) -> Table:  # type: ignore[type-arg
         Column("encounter_id", Text, ForeignKey("emr.encounter.encounter_id"), nullable=False),
         Column("occurrence", Integer, nullable=False),
         *columns,
-        *_stamps(),
+        *_stamps(shown=shown),
         Index(f"{name}_encounter", "encounter_id"),
         Index(f"{name}_document", "document_id"),
         Index(f"{name}_batch", "batch_id"),
@@ -128,6 +133,7 @@ text_mention = _of_document(
     Column("laterality", Text, nullable=False, comment="left | right | both, or empty"),
     Column("value", JSONB(none_as_null=True), comment="of a measure, in the units of its label"),
     Column("section", Text, nullable=False),
+    shown=False,
 )
 Index("text_mention_said", text_mention.c.label, text_mention.c.text)
 
@@ -190,6 +196,7 @@ provenance = Table(
     ),
     Column("reviewer", Text),
     Column("batch_id", Text, nullable=False),
+    Column("converted_from_paper", Boolean, nullable=False, server_default=text("true")),
     Column("sequence", BigInteger, nullable=False, server_default=text("nextval('emr.provenance_sequence')")),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("provenance_target", "target_table", "target_id"),
@@ -224,6 +231,43 @@ patient_link = Table(
     Index("patient_link_once", "patient_id", unique=True, postgresql_where=text("undone_at IS NULL")),
     Index("patient_link_into", "into_id"),
 )
+
+# What the loader did to a row, in order: other systems follow it. See docs/emr.md.
+change = Table(
+    "change",
+    metadata,
+    Column("change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("transaction", BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "kind",
+        Text,
+        CheckConstraint("kind in ('loaded', 'corrected', 'withdrawn')", name="change_kind"),
+        nullable=False,
+    ),
+    *(Column(name, Text, nullable=False) for name in ("table_name", "row_key", "batch_id", "document_id")),
+    Column("content", JSONB, comment="the row as it stands since; null where it was withdrawn"),
+    Index("change_batch", "batch_id"),
+)
+
+consumer = Table(
+    "consumer",
+    metadata,
+    Column("consumer_id", Text, primary_key=True),
+    Column("added_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("after", BigInteger, nullable=False, comment=
+        "the last change before it was added; what stood then it takes from the tables"),
+)  # fmt: skip
+
+confirmation = Table(
+    "confirmation",
+    metadata,
+    Column("consumer_id", Text, ForeignKey("emr.consumer.consumer_id"), primary_key=True),
+    Column("change_id", BigInteger, ForeignKey("emr.change.change_id", ondelete="CASCADE"), primary_key=True),
+    Column("confirmed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("refused", Text, nullable=False, server_default=text("''"), comment=
+        "why it could not be taken over; empty: it was"),
+)  # fmt: skip
 
 # Tables whose rows belong to one document; the others (patient, encounter) are shared by many.
 OF_DOCUMENT: dict[str, Table] = {

@@ -1,5 +1,6 @@
 """The command line, pipeline.cli_batch: `sohoa batch ...`, the batches of scans, by ids and counts."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -82,6 +83,32 @@ def batch_release(
         releases.decide(conn, batch, by, releases.Decision.ACCEPT, why)
         audit.record(conn, who(), "release:command", f"batch:{batch}", {"by": by})
     out.print(f"Batch {batch} may be loaded.", highlight=False, markup=False)
+
+
+@app.command("undo")
+def batch_undo(
+    batch: str,
+    reason: Annotated[str, typer.Option(help="Why, in 10 to 500 letters.")],
+    as_json: Json = False,
+) -> None:
+    """Take a batch back out of the EMR; what others have changed there since is left, and named."""
+    from pipeline import audit
+    from pipeline import undo as undoing
+
+    if not 10 <= len(reason.strip()) <= 500:
+        raise SohoaError("The reason cannot be kept: write 10 to 500 letters.")
+    done = undoing.undo(batch)
+    with ready_engine().begin() as conn:
+        audit.record(conn, who(), "batch:undo", f"batch:{batch}", done.model_dump(mode="json") | {"reason": reason})
+    if as_json:
+        print_rows([done.model_dump(mode="json")], True)
+        return
+    say = functools.partial(out.print, highlight=False, markup=False, soft_wrap=True)
+    say(f"Batch {batch}: {done.pages} pages withdrawn, {sum(done.removed.values())} rows taken out of the EMR.")
+    for table, rows in done.left.items():
+        say(f"Left in emr.{table}: {rows}, changed by others since; see the column changed_elsewhere.")
+    for other in done.read_again:
+        say(f"Batch {other} waits for its turn again: sheets of it were set aside as doubles of these.")
 
 
 @app.command("changes")

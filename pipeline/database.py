@@ -12,7 +12,7 @@ from pipeline.keys import password
 from pipeline.settings import REPOSITORY, Settings
 from records.errors import SohoaError
 
-ROLES = ("pipeline", "loader", "review", "reporting", "auditor")
+ROLES = ("pipeline", "loader", "review", "reporting", "auditor", "consumer")
 DATABASE = "sohoa"
 DRIVER = "postgresql+psycopg"
 MIGRATE_LOCK = 4

@@ -4,18 +4,21 @@ Two roles, two transactions: the EMR's rows are committed first; a run that dies
 again, which changes nothing, and then moves the pages.
 """
 
+from collections.abc import Mapping, Sequence
+
 import structlog
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import aliased
 
 from extractors.clinical import extract_entities
-from loaders.context import LoadContext, PageLink
+from loaders.context import Difference, LoadContext, PageLink
 from loaders.emr import load_document, withdraw_document
 from loaders.tables import document_reference
 from pipeline import ledger
 from pipeline.database import engine
 from pipeline.settings import settings
-from pipeline.tables import batch, document, file, issue, page, page_text, review_decision, review_task
+from pipeline.tables import batch, difference, document, file, issue, page, page_text, review_decision, review_task
 from records.clinical import Entity, Label
 from records.document_types import document_types
 from records.documents import ValidatedDocument, Verdict
@@ -29,16 +32,21 @@ SHOWN = ("confirmed", "inherited")
 HELD = "held"
 CONFLICT = "emr_conflict"  # what the EMR did not take; asked of a document as a whole
 NOT_TAKEN = "Giấy này chưa nạp được vào bệnh án điện tử; hãy xem trang có đúng hồ sơ không, nếu đúng thì báo quản trị."
+DIFFERS = (
+    "Trong bệnh án điện tử đã có người ghi {label} là “{stands}”, giấy ghi “{value}”; bệnh án được giữ nguyên, hãy xem "
+    "rồi xác nhận."
+)
 # A document is loaded whole: what stands in the EMR of its pages that were loaded before stays there.
 IN_DOCUMENT = tuple(state.value for state in (PageState.ASSEMBLED, PageState.LOADED, PageState.IN_REVIEW))
 
 
 def load_batch(batch_id: str) -> int:
     """Load every assembled document whose file the guard has not stopped; the number of documents loaded now."""
-    with engine(settings(), "pipeline").connect() as conn:
-        facility = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
-        ids = conn.scalars(_assembled(batch_id)).all()
-    done = sum(_load_one(batch_id, facility, document_id) for document_id in ids)
+    with engine(settings(), "pipeline").begin() as alone:
+        ledger.hold_batch(alone, batch_id)
+        facility = alone.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
+        ids = alone.scalars(_assembled(batch_id)).all()
+        done = sum(_load_one(batch_id, facility, document_id) for document_id in ids)
     log.info("loaded", batch=batch_id, documents=done)
     return done
 
@@ -85,15 +93,51 @@ def _load_one(batch_id: str, facility: str, document_id: str) -> bool:
     )  # fmt: skip
     try:
         with engine(settings(), "loader").begin() as conn:
-            load_document(conn, validated, document_types()[stored["document_type"]], context)
+            receipt = load_document(conn, validated, document_types()[stored["document_type"]], context)
     except EmrConflict as conflict:
         return _send_to_review(batch_id, validated, conflict.said_vi or str(conflict))
     except SohoaError as error:  # the others of the batch go on
         log.warning("not loaded", document=document_id, why=str(error))
         return _send_to_review(batch_id, validated, NOT_TAKEN)
-    settled = validated.verdict is Verdict.ACCEPT
-    _move(batch_id, validated, PageState.LOADED if settled else PageState.IN_REVIEW)
+    differs = _unseen(document_id, receipt.differs)
+    settled = validated.verdict is Verdict.ACCEPT and not differs
+    _move(
+        batch_id,
+        validated,
+        PageState.LOADED if settled else PageState.IN_REVIEW,
+        _told(differs, stored["document_type"]),
+    )
     return True
+
+
+def _unseen(document_id: str, differs: Sequence[Difference]) -> list[Difference]:
+    """Note where the document differs from what others have set in the EMR; those that nobody has looked at yet."""
+    rows = [one.model_dump() | {"document_id": document_id} for one in differs]
+    with engine(settings(), "pipeline").begin() as conn:
+        own = difference.c.document_id == document_id
+        conn.execute(delete(difference).where(own, difference.c.field.not_in([one.field for one in differs])))
+        for row in rows:
+            new = upsert(difference).values(row)
+            changed = or_(*(difference.c[name] != row[name] for name in ("place", "value", "stands")))
+            anew = row | {"seen_by": None, "seen_at": None}
+            key = ["document_id", "field"]
+            conn.execute(new.on_conflict_do_update(index_elements=key, set_=anew, where=changed))
+        waiting = set(conn.scalars(select(difference.c.field).where(own, difference.c.seen_by.is_(None))))
+    return [one for one in differs if one.field in waiting]
+
+
+def _told(differs: Sequence[Difference], document_type: str) -> dict[str, str]:
+    """field -> a sentence for the officer."""
+    specs = {one.field: document_types()[document_type].spec(one.field) for one in differs}
+    labels = {field: spec.labels[0] if spec and spec.labels else field for field, spec in specs.items()}
+    return {one.field: DIFFERS.format(label=labels[one.field], **one.model_dump()) for one in differs}
+
+
+def keep_standing(conn: Connection, document_id: str, who: str) -> int:
+    """An officer has seen where the EMR says otherwise than the document and lets it stand; how many values."""
+    own = (difference.c.document_id == document_id) & difference.c.seen_by.is_(None)
+    seen = {"seen_by": who, "seen_at": func.clock_timestamp()}
+    return conn.execute(update(difference).where(own).values(seen)).rowcount
 
 
 def mentions_of(validated: ValidatedDocument) -> dict[str, tuple[Entity, ...]]:
@@ -149,17 +193,19 @@ def _reviewers(conn: Connection, document_id: str) -> dict[str, tuple[str, ...]]
     return {field: tuple(dict.fromkeys(reversed(officers))) for field, officers in found.items()}
 
 
-def _move(batch_id: str, validated: ValidatedDocument, new: PageState, conflict: str = "") -> None:
+def _move(
+    batch_id: str, validated: ValidatedDocument, new: PageState, conflicts: Mapping[str, str] | None = None
+) -> None:
     """Move the document's pages on, unless an officer has revised it meanwhile: then they wait for the next load.
 
-    `conflict`: why the EMR did not take it; where it did, what it had against it before is settled.
+    `conflicts`: why the EMR did not take it ('') or a field of it; what it had against it before is settled.
     """
     own = validated.document.document_id
     same = select(document.c.document_id).where(
         document.c.document_id == own, document.c.revision == validated.revision
     )  # fmt: skip
     with engine(settings(), "pipeline").begin() as conn:
-        _note_conflict(conn, batch_id, own, conflict)
+        _note_conflicts(conn, batch_id, own, conflicts or {})
         if conn.scalar(same.with_for_update()) is None:
             return
         for page_id in conn.scalars(
@@ -169,12 +215,12 @@ def _move(batch_id: str, validated: ValidatedDocument, new: PageState, conflict:
 
 
 def _send_to_review(batch_id: str, validated: ValidatedDocument, message: str) -> bool:
-    _move(batch_id, validated, PageState.IN_REVIEW, message)
+    _move(batch_id, validated, PageState.IN_REVIEW, {"": message})
     return False
 
 
-def _note_conflict(conn: Connection, batch_id: str, document_id: str, message: str) -> None:
+def _note_conflicts(conn: Connection, batch_id: str, document_id: str, conflicts: Mapping[str, str]) -> None:
     own = {"batch_id": batch_id, "document_id": document_id, "check_name": CONFLICT}
     conn.execute(delete(issue).where(*(issue.c[name] == value for name, value in own.items())))
-    if message:
-        conn.execute(insert(issue).values(own | {"message": message}))
+    for field, message in conflicts.items():
+        conn.execute(insert(issue).values(own | {"field": field, "message": message}))

@@ -36,7 +36,6 @@ from transformers.values import readings_to_values
 NAMED = ("encounter.number", "patient.id")  # what a separator or an index tells of a file
 NAMED_OTHERWISE = "named_otherwise"
 OTHERWISE = "Tờ phân cách hay danh sách ghi số “{named}” nhưng trang ghi “{read}”; hãy cho biết trang thuộc hồ sơ nào."
-BATCH_LOCK = 7
 ID_FACTS = (*EVIDENCE, "encounter.admitted_at", "encounter.discharged_at")
 
 
@@ -47,7 +46,7 @@ def assemble_batch(batch_id: str, children: Workers) -> int:
     one batch the second waits for the first.
     """
     with engine(settings(), "pipeline").begin() as alone:
-        alone.execute(select(func.pg_advisory_xact_lock(BATCH_LOCK, func.hashtext(batch_id))))
+        ledger.hold_batch(alone, batch_id)
         return _assemble_batch(batch_id, children)
 
 

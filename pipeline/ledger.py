@@ -14,9 +14,20 @@ from records.pages import Batch, MediaType
 from records.quarantine import QUARANTINE
 from records.states import NEXT, PageState
 
-__all__ = ["Receipt", "balance", "balance_now", "counts", "known", "move", "open_batch", "page_id", "receive"]
+__all__ = [
+    "Receipt",
+    "balance",
+    "balance_now",
+    "counts",
+    "hold_batch",
+    "known",
+    "move",
+    "open_batch",
+    "page_id",
+    "receive",
+]
 
-SCAN_LOCK = 2
+SCAN_LOCK, BATCH_LOCK = 2, 7
 MOVABLE = frozenset({"duplicate_of", "document_id"})
 UNKNOWN_TYPE = "application/octet-stream"
 
@@ -49,6 +60,11 @@ def open_batch(conn: Connection, wanted: Batch) -> None:
         raise SohoaError(
             f"The batch '{wanted.batch_id}' stands for another folder, facility or boundary; choose another --batch."
         )
+
+
+def hold_batch(conn: Connection, batch_id: str) -> None:
+    """Nobody else assembles, loads or undoes the batch until this transaction ends; wait for who does."""
+    conn.execute(select(func.pg_advisory_xact_lock(BATCH_LOCK, func.hashtext(batch_id))))
 
 
 def known(conn: Connection, data: bytes) -> tuple[MediaType, int] | None:

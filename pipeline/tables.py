@@ -261,6 +261,14 @@ sample_stratum = Table(
     _key("field"), _key("scanner"), Column("seen", Integer, nullable=False), Column("passed", Double, nullable=False),
 )  # fmt: skip
 
+# Where others have set a value of the EMR otherwise than the document says, and who has seen that.
+difference = Table(
+    "difference", metadata,
+    Column("document_id", Text, ForeignKey("pipeline.document.document_id", ondelete="CASCADE"), primary_key=True),
+    _key("field"), _text("page_id"), _text("place"), _text("value"), _text("stands"), Column("seen_by", Text),
+    _at("seen_at", null=True),
+)  # fmt: skip
+
 drawn = Table("drawn", metadata, _key("document_id"), _at("drawn_at"))
 
 sample = Table(

@@ -23,7 +23,15 @@ IN_PROGRESS = frozenset({PageState.RECEIVED, PageState.READ, PageState.ASSEMBLED
 AT_REST = frozenset(PageState) - IN_PROGRESS
 
 NEXT: dict[PageState, frozenset[PageState]] = {
-    PageState.RECEIVED: frozenset({PageState.READ, PageState.QUARANTINED, PageState.DUPLICATE, PageState.SUPERSEDED}),
+    PageState.RECEIVED: frozenset(
+        {
+            PageState.READ,
+            PageState.QUARANTINED,
+            PageState.DUPLICATE,
+            PageState.SUPERSEDED,
+            PageState.WITHDRAWN,
+        }
+    ),
     PageState.READ: frozenset(
         {
             PageState.ASSEMBLED,
@@ -33,6 +41,7 @@ NEXT: dict[PageState, frozenset[PageState]] = {
             PageState.IN_REVIEW,
             PageState.RECEIVED,
             PageState.SUPERSEDED,
+            PageState.WITHDRAWN,
         }
     ),
     PageState.ASSEMBLED: frozenset(
@@ -41,6 +50,7 @@ NEXT: dict[PageState, frozenset[PageState]] = {
             PageState.IN_REVIEW,
             PageState.READ,
             PageState.SUPERSEDED,
+            PageState.WITHDRAWN,
         }
     ),
     PageState.IN_REVIEW: frozenset(

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from pipeline import audit, finished
 from pipeline.doubles import DOUBLE
-from pipeline.emr import CONFLICT, HELD
+from pipeline.emr import CONFLICT, HELD, keep_standing
 from pipeline.placing import FILED
-from pipeline.tables import document, file, issue, page, page_text, receipt
+from pipeline.tables import difference, document, file, issue, page, page_text, receipt
 from records.base import Frozen
 from records.errors import SohoaError
 from records.states import IN_PROGRESS, PageState
@@ -17,6 +18,7 @@ from review.repairs import documents_of
 from transformers.identity import IdentityState
 
 LIMIT = 200  # files shown at once
+KEEP = "keep_emr"  # in the audit trail
 PLACEABLE = frozenset(state.value for state in FILED)
 SHOWN = sorted(PLACEABLE | {state.value for state in IN_PROGRESS})
 
@@ -33,7 +35,7 @@ class WaitingFile(Frozen):
 
 class FilePage(Frozen):
     """One page of a file. `issues`: sentences for the officer; `waits`: it can be placed and repaired; `again`: it
-    waits to be read once more."""
+    waits to be read once more; `differs`: the EMR says otherwise than it, which nobody has seen yet."""
 
     page_id: str
     document_id: str
@@ -44,6 +46,7 @@ class FilePage(Frozen):
     issues: tuple[str, ...]
     waits: bool
     again: bool = False
+    differs: bool = False
 
 
 def waiting_files(conn: Connection) -> list[WaitingFile]:
@@ -79,13 +82,13 @@ def pages_of(conn: Connection, file_id: str) -> tuple[WaitingFile, list[FilePage
     told: dict[str, list[str]] = {}
     for page_id, _, message in asked:
         told.setdefault(page_id, []).append(message)
-    identity = own["facts"].get("identity", {})
+    identity, differing = own["facts"].get("identity", {}), _differing(conn, file_id)
     pages = [
         FilePage(
             page_id=row.page_id, document_id=row.document_id, number=row.number, path=row.path,
             document_type=row.document_type, identity=identity.get(row.page_id, ""),
             issues=tuple(told.get(row.page_id, ())), waits=row.state in PLACEABLE,
-            again=row.state == PageState.RECEIVED.value,
+            again=row.state == PageState.RECEIVED.value, differs=row.page_id in differing,
         )
         for row in rows
     ]  # fmt: skip
@@ -156,6 +159,27 @@ def file_of(conn: Connection, document_id: str) -> Any:
 def labels(conn: Connection, batch_id: str) -> Sequence[str]:
     """What the files of a batch are called."""
     return conn.scalars(select(file.c.label).where(file.c.batch_id == batch_id).order_by(file.c.label)).all()
+
+
+def keep_emr(conn: Connection, file_id: str, document_id: str, account_id: str) -> None:
+    """The officer has seen that the EMR says otherwise than a document of the file and lets that stand; the document
+    goes back to be loaded. SohoaError when nothing of it waits for that."""
+    query = select(document.c.batch_id, document.c.revision)
+    own = conn.execute(
+        query.where(document.c.document_id == document_id, document.c.file_id == file_id).with_for_update()
+    ).one_or_none()
+    seen = keep_standing(conn, document_id, account_id) if own else 0
+    if own is None or not seen:
+        raise SohoaError("This was confirmed already; reload the file.")
+    audit.record(conn, account_id, KEEP, f"document:{document_id}", {"values": seen})
+    if not finished.open_left(conn, document_id):
+        finished.ready_to_load(conn, own.batch_id, document_id, own.revision)
+
+
+def _differing(conn: Connection, file_id: str) -> set[str]:
+    """First pages of the documents in which nobody has seen yet that the EMR says otherwise."""
+    query = select(document.c.page_ids[0].astext).join(difference, difference.c.document_id == document.c.document_id)
+    return set(conn.scalars(query.where(document.c.file_id == file_id, difference.c.seen_by.is_(None))))
 
 
 def _asked(conn: Connection, file_id: str) -> list[tuple[str, str, str]]:

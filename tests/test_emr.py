@@ -411,10 +411,10 @@ def test_a_year_of_birth_does_not_contradict_the_date(conn):
 def test_withdrawing_a_batch_takes_its_rows_back_out(conn):
     load_letter(conn)
     load_lab(conn)
-    removed = emr.withdraw_batch(conn, "b1")
+    removed = emr.withdraw_batch(conn, "b1").removed
     assert not any(everything(conn).values())
     assert [removed[name] for name in ("patient", "encounter", "observation", "document_reference")] == [1, 1, 2, 2]
-    assert emr.withdraw_batch(conn, "b1")["document_reference"] == 0
+    assert emr.withdraw_batch(conn, "b1").removed["document_reference"] == 0
 
 
 def test_withdrawing_a_batch_leaves_what_another_one_uses(conn):

@@ -88,7 +88,7 @@ class Letter:
 
     def rows(self, table):
         with self.owner.connect() as conn:
-            return conn.execute(select(table)).mappings().all()
+            return conn.execute(select(table).order_by(*table.primary_key)).mappings().all()
 
     def reviewed(self):
         return [row["payload"] for row in self.rows(tables.outbox) if row["topic"] == "reviewed"]

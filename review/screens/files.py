@@ -77,6 +77,13 @@ def close(request: Request, conn: Transaction, page_id: str, back: Annotated[str
     return RedirectResponse(f"/files/{back}" if back.isalnum() else "/files", 303)
 
 
+@routes.post("/files/{file_id}/keep", right=Right.PLACE_PAGES)
+def keep(request: Request, conn: Transaction, file_id: str, document_id: Annotated[str, Form()] = "") -> Response:
+    """What the EMR says otherwise than this document stands; the officer has seen it."""
+    files.keep_emr(conn, file_id, document_id, signed_in(request).account_id)
+    return RedirectResponse(f"/files/{file_id}", 303)
+
+
 def _closed(request: Request, conn: Connection, pages: Sequence[files.FilePage]) -> set[str]:
     """Ids of documents whose pictures the reader sees only after giving a reason."""
     who = signed_in(request)
