@@ -9,7 +9,17 @@ from typing import Annotated
 import structlog
 import typer
 
-from pipeline import cli_accuracy, cli_batch, cli_forecast, cli_lists, cli_pages, cli_pilot, cli_policy, cli_serve
+from pipeline import (
+    cli_accuracy,
+    cli_batch,
+    cli_emr,
+    cli_forecast,
+    cli_lists,
+    cli_pages,
+    cli_pilot,
+    cli_policy,
+    cli_serve,
+)
 from pipeline.cli_common import Facility, Json, day, err, facility_code, out, print_rows, ready_engine
 from pipeline.cli_registry import patient_app, registry_app, target_app
 from pipeline.cli_users import user_app
@@ -30,6 +40,7 @@ app.add_typer(target_app, name="target")
 app.add_typer(patient_app, name="patient")
 app.add_typer(decision_app, name="decision")
 app.add_typer(cli_batch.app, name="batch")
+app.add_typer(cli_emr.consumer_app, name="consumer")
 app.add_typer(cli_lists.codes_app, name="codes")
 app.add_typer(cli_lists.form_app, name="document-type")
 app.add_typer(review_app, name="review")

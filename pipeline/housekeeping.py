@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy import delete, func
 
+from loaders import changes
 from pipeline import airflow, reprocess, stamps, stuck
 from pipeline.database import engine
 from pipeline.settings import Settings, settings
@@ -16,15 +17,19 @@ RUNS_KEPT = timedelta(days=90)  # of Airflow's own history; the ledger's is for 
 
 
 def keep_house() -> dict[str, int]:
-    """Batches that are stuck wait again; readings that nobody carried out, and Airflow's old runs, are removed."""
+    """Batches that are stuck wait again; readings that nobody carried out, changes that every system has taken over and
+    Airflow's old runs are removed."""
     chosen = settings()
     with engine(chosen, "pipeline").begin() as conn:
         cured = stuck.cure(conn)
         old = rereading.c.read_at < func.now() - reprocess.KEPT
         forgotten = conn.execute(delete(rereading).where(old)).rowcount
+    with engine(chosen, "loader").begin() as conn:
+        taken = changes.forget(conn)
     for one in cured:
         log.warning("stuck", batch=one.batch_id, pages=one.pages)
-    done = {"stuck": len(cured), "forgotten": forgotten, "cleaned": int(_clean_airflow(chosen, datetime.now(UTC)))}
+    done = {"stuck": len(cured), "forgotten": forgotten, "taken_over": taken}
+    done["cleaned"] = int(_clean_airflow(chosen, datetime.now(UTC)))
     log.info("kept", **done)
     return done
 

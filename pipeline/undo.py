@@ -79,7 +79,8 @@ def _withdraw(conn: Connection, batch_id: str) -> tuple[int, list[str]]:
         ledger.move(conn, row.page_id, PageState(row.state), PageState.WITHDRAWN)
     open_now = (review_task.c.batch_id == batch_id) & review_task.c.state.in_(WAITING)
     conn.execute(update(review_task).where(open_now).values(state=SETTLED))
-    conn.execute(delete(sample).where(sample.c.batch_id == batch_id, sample.c.state == ASKED))
+    unanswered = (sample.c.batch_id == batch_id) & (sample.c.state == ASKED)
+    conn.execute(update(sample).where(unanswered).values(state=WITHDRAWN))
     conn.execute(delete(issue).where(issue.c.batch_id == batch_id))
     conn.execute(update(file).where(file.c.batch_id == batch_id).values(state=WITHDRAWN))
     done = {"state": WITHDRAWN, "held_because": None, "queued_at": None, "closed_at": func.clock_timestamp()}

@@ -17,6 +17,7 @@ from records.errors import SohoaError
 
 POLLER_SECONDS, VERIFIED_SECONDS = 90, 36 * 3600
 FREE_WARN, FREE_FAIL = 20 * 10**9, 2 * 10**9  # bytes left for the store
+CONSUMER_SECONDS = 86400
 HELD_SECONDS, WAITING_SECONDS = 2 * 86400, 14 * 86400
 TIMEOUT_SECONDS = 3
 
@@ -93,6 +94,15 @@ def _software(conn: Connection) -> Part:
     return Part(name="software", state=State.FAIL if why else State.OK, figure=why)
 
 
+def _consumers(conn: Connection) -> Part:
+    """Other systems that follow the EMR: what they refused, and how long the oldest change waits."""
+    asked = "sum(waiting), sum(refused), extract(epoch FROM now() - min(oldest))"
+    waiting, refused, age = conn.execute(text(f"SELECT {asked} FROM emr.consumer_state")).one()
+    late = float(age or 0) > CONSUMER_SECONDS or (refused or 0) > 0
+    told = f"{waiting or 0} / {refused or 0}"
+    return Part(name="consumers", state=State.WARN if late else State.OK, figure=told)
+
+
 def _store(settings: Settings) -> Part:
     free = shutil.disk_usage(settings.home).free
     state = State.FAIL if free < FREE_FAIL else State.WARN if free < FREE_WARN else State.OK
@@ -124,5 +134,5 @@ def _broker(settings: Settings) -> Part:
     return Part(name="broker", state=State.OK)
 
 
-OF_DATABASE = (_poller, _verified, _stuck, _held, _review, _software)
+OF_DATABASE = (_poller, _verified, _stuck, _held, _review, _software, _consumers)
 OF_MACHINE = (_store, _scheduler, _broker)

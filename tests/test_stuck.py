@@ -85,8 +85,8 @@ def test_they_are_listed_with_a_cure_and_cured_once(stranded):
 def test_housekeeping_cures_them_and_cleans_airflow_once_a_day(stranded, monkeypatch):
     asked = []
     monkeypatch.setattr(housekeeping.airflow, "command", lambda _, *given: asked.append(given))
-    assert housekeeping.keep_house() == {"stuck": 2, "forgotten": 0, "cleaned": 1}
-    assert housekeeping.keep_house() == {"stuck": 0, "forgotten": 0, "cleaned": 0}
+    assert housekeeping.keep_house() == {"stuck": 2, "forgotten": 0, "taken_over": 0, "cleaned": 1}
+    assert housekeeping.keep_house() == {"stuck": 0, "forgotten": 0, "taken_over": 0, "cleaned": 0}
     assert [given[:2] for given in asked] == [("db", "clean")]
 
 

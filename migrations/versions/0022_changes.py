@@ -90,6 +90,13 @@ END $$;
 """
 
 CONSUMERS = """
+CREATE VIEW emr.consumer_state AS
+SELECT consumer_id,
+    count(change_id) FILTER (WHERE confirmed_at IS NULL) AS waiting,
+    count(change_id) FILTER (WHERE refused <> '') AS refused,
+    min(changed_at) FILTER (WHERE confirmed_at IS NULL) AS oldest
+FROM emr.consumer LEFT JOIN emr.change ON change_id > after LEFT JOIN emr.confirmation USING (consumer_id, change_id)
+GROUP BY consumer_id;
 CREATE FUNCTION emr.next_changes(consumer text, most integer DEFAULT 1000) RETURNS SETOF emr.change
 LANGUAGE sql STABLE AS $$
     SELECT c.* FROM emr.change AS c JOIN emr.consumer AS who ON who.consumer_id = consumer AND c.change_id > who.after
@@ -117,13 +124,15 @@ CREATE TABLE pipeline.difference (
     seen_at timestamptz, PRIMARY KEY (document_id, field));
 GRANT SELECT, INSERT, UPDATE, DELETE ON pipeline.difference TO pipeline;
 GRANT SELECT, UPDATE ON pipeline.difference TO review;
+GRANT UPDATE (state) ON pipeline.sample TO pipeline;
 """
 
 GRANTS = """
 GRANT SELECT, INSERT, DELETE ON emr.change TO loader;
 GRANT SELECT, INSERT, DELETE ON emr.consumer TO loader;
 GRANT SELECT, INSERT, DELETE ON emr.confirmation TO loader;
-GRANT USAGE ON SCHEMA emr TO consumer;
+GRANT USAGE ON SCHEMA emr TO consumer, pipeline, review, reporting;
+GRANT SELECT ON emr.consumer_state TO loader, consumer, pipeline, review, reporting;
 GRANT SELECT ON emr.patient, emr.encounter, emr.document_reference, emr.condition, emr.observation, emr.procedure,
     emr.medication_statement, emr.diagnostic_report, emr.imaging_study, emr.text_mention, emr.provenance,
     emr.patient_link, emr.patient_standing, emr.encounter_standing, emr.change, emr.consumer TO consumer;
@@ -156,6 +165,8 @@ def downgrade() -> None:
     for name in OF_OTHERS:
         op.execute(f"DROP TRIGGER {name}_elsewhere ON emr.{name}; ALTER TABLE emr.{name} DROP COLUMN changed_elsewhere")
     op.execute("DROP FUNCTION emr.next_changes, emr.confirm, emr.refuse, emr.log_change, emr.note_elsewhere")
+    op.execute("DROP VIEW emr.consumer_state")
+    op.execute("REVOKE UPDATE (state) ON pipeline.sample FROM pipeline")
     op.execute("DROP TABLE emr.confirmation, emr.consumer, emr.change, pipeline.difference")
 
 
