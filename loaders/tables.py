@@ -269,6 +269,19 @@ confirmation = Table(
         "why it could not be taken over; empty: it was"),
 )  # fmt: skip
 
+sent = Table(
+    "sent",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("encounter_id", Text, primary_key=True),
+    Column("batch_id", Text, nullable=False),
+    Column("resources", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("sent_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("refused", Text, nullable=False, server_default=text("''"), comment=
+        "what the server did not take at the last try; empty: it took all"),
+    Index("sent_batch", "batch_id"),
+)  # fmt: skip
+
 # Tables whose rows belong to one document; the others (patient, encounter) are shared by many.
 OF_DOCUMENT: dict[str, Table] = {
     table.name: table

@@ -1,12 +1,54 @@
-"""The command line, pipeline.cli_emr: `sohoa consumer`, the systems that take the EMR's rows over."""
+"""The command line, pipeline.cli_emr: what leaves the EMR: `sohoa consumer`, `sohoa export ...`, `sohoa send ...`."""
+
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
 
-from pipeline.cli_common import Json, out, print_rows, ready_engine, who
+from pipeline.cli_common import Json, err, out, print_rows, ready_engine, who
 from records.errors import SohoaError
 
+Batch = Annotated[str, typer.Option("--batch", help="The batch whose stays are meant.")]
+Out = Annotated[Path, typer.Option("--out", help="A new folder, which you alone may read: patient data.")]
+
 consumer_app = typer.Typer(help="Systems that take the EMR's rows over (docs/emr.md).", no_args_is_help=True)
+
+
+export_app = typer.Typer(help="Patient data into a folder, in a standard form.", no_args_is_help=True)
+send_app = typer.Typer(help="Patient data to another system.", no_args_is_help=True)
+
+
+@export_app.command("fhir")
+def export_fhir(batch: Batch, folder: Out) -> None:
+    """A FHIR R4 transaction Bundle for each stay of a batch."""
+    from pipeline import fhir
+
+    ready_engine()
+    done = fhir.export(batch, folder)
+    _recorded("export:fhir", batch, {"stays": done})
+    out.print(f"{done} stays written to {folder}.", highlight=False, markup=False, soft_wrap=True)
+
+
+@send_app.command("fhir")
+def send_fhir(url: str, batch: Batch) -> None:
+    """Bring a FHIR R4 server up to a batch; again as often as you like. Exits 1 when a stay was not taken."""
+    from pipeline import fhir
+
+    ready_engine()
+    done = fhir.send(url, batch)
+    _recorded("send:fhir", batch, {"url": url, "taken": done.taken, "refused": len(done.refused)})
+    out.print(f"{done.taken} stays taken, {len(done.refused)} not.", highlight=False)
+    for sentence in done.refused:
+        err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1 if done.refused else 0)
+
+
+def _recorded(action: str, batch: str, detail: dict[str, Any]) -> None:
+    from pipeline import audit
+
+    with ready_engine().begin() as conn:
+        audit.record(conn, who(), action, f"batch:{batch}", detail)
 
 
 @consumer_app.command("add")

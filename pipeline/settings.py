@@ -28,7 +28,8 @@ class Settings(BaseSettings):
     `metrics_port`: where Prometheus finds ours; port 0: nowhere.
     `review_idle_minutes`, `review_session_hours`: how long somebody stays signed in to the workbench without doing
     anything, and at all. `review_cache_mb`: pictures of pages that it remembers. `oidc_issuer`, `oidc_client_id`,
-    `oidc_client_secret`: the hospital's directory, where its people may sign in.
+    `oidc_client_secret`: the hospital's directory, where its people may sign in. `fhir_system`: what the hospital's own
+    identifiers begin with in FHIR; `fhir_token`: the bearer token for the server that resources are sent to.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="SOHOA_", extra="ignore", env_ignore_empty=True)
@@ -61,6 +62,8 @@ class Settings(BaseSettings):
     review_idle_minutes: int = Field(default=30, ge=1, le=240)
     review_session_hours: int = Field(default=12, ge=1, le=24)
     review_cache_mb: int = Field(default=256, ge=1)
+    fhir_system: str = Field(default="urn:sohoa", pattern=r"^[a-z][a-z0-9+.-]*:[\w./:-]+$")
+    fhir_token: str = Field(default="", repr=False)
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: str = Field(default="", repr=False)

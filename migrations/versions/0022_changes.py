@@ -52,6 +52,22 @@ COMMENT ON COLUMN emr.consumer.after IS 'the last change before it was added; wh
 COMMENT ON COLUMN emr.confirmation.refused IS 'why it could not be taken over; empty: it was';
 """
 
+# What a FHIR server holds of a stay: fullUrl -> [search, hash of the content].
+SENT = """
+CREATE TABLE emr.sent (
+    target text NOT NULL,
+    encounter_id text NOT NULL,
+    batch_id text NOT NULL,
+    resources jsonb NOT NULL DEFAULT '{}',
+    sent_at timestamptz NOT NULL DEFAULT now(),
+    refused text NOT NULL DEFAULT '',
+    PRIMARY KEY (target, encounter_id)
+);
+CREATE INDEX sent_batch ON emr.sent (batch_id);
+COMMENT ON COLUMN emr.sent.refused IS 'what the server did not take at the last try; empty: it took all';
+GRANT SELECT, INSERT, UPDATE, DELETE ON emr.sent TO loader;
+"""
+
 # Statement by statement: a load writes many rows of a table at once.
 LOG = """
 CREATE FUNCTION emr.log_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -142,7 +158,7 @@ GRANT SELECT, INSERT ON emr.confirmation TO consumer;
 
 def upgrade() -> None:
     """Every row says that it comes from paper; from now on each change of one is told."""
-    op.execute(CHANGES + LOG + ELSEWHERE + CONSUMERS)
+    op.execute(CHANGES + SENT + LOG + ELSEWHERE + CONSUMERS)
     for name, key in TABLES.items():
         op.execute(f"ALTER TABLE emr.{name} ADD COLUMN converted_from_paper boolean NOT NULL DEFAULT true")
         _log(name, key, "batch_id, document_id")
@@ -167,7 +183,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION emr.next_changes, emr.confirm, emr.refuse, emr.log_change, emr.note_elsewhere")
     op.execute("DROP VIEW emr.consumer_state")
     op.execute("REVOKE UPDATE (state) ON pipeline.sample FROM pipeline")
-    op.execute("DROP TABLE emr.confirmation, emr.consumer, emr.change, pipeline.difference")
+    op.execute("DROP TABLE emr.confirmation, emr.consumer, emr.change, emr.sent, pipeline.difference")
 
 
 def _log(table: str, key: str, origin: str) -> None:

@@ -1,0 +1,158 @@
+"""After stage 10, pipeline.fhir: stays of a batch as FHIR bundles, into a folder or to a server; safe to send again.
+
+A server that is away or refuses part of a bundle leaves the stay for the next sending, with a sentence; the others go
+on. What was sent is remembered, so that a later sending updates what has changed and deletes what was withdrawn.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+import structlog
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from loaders import fhir
+from loaders.stays import stay_of, stays_of
+from loaders.tables import encounter, patient, sent
+from pipeline.database import engine
+from pipeline.settings import settings
+from pipeline.tables import batch, document, facility
+from records.base import Frozen
+from records.errors import SohoaError
+
+log = structlog.get_logger()
+MEDIA = "application/fhir+json"
+TIMEOUT = httpx.Timeout(60, connect=10)
+TRIES = 3
+EMPTY: dict[str, Any] = {"resourceType": "Bundle", "type": "transaction", "entry": []}
+
+
+class Sent(Frozen):
+    """How a sending went: stays that the server took whole, and those it did not, each with a sentence."""
+
+    taken: int
+    refused: tuple[str, ...]
+
+
+def bundle(conn: Connection, encounter_id: str) -> dict[str, Any]:
+    """The bundle of one stay, with connections of the loader's role."""
+    stay = stay_of(conn, encounter_id)
+    with engine(settings(), "pipeline").connect() as ledger:
+        hospital = ledger.execute(
+            select(facility).where(facility.c.facility_id == stay.encounter["facility_id"])
+        ).one_or_none()
+        few = select(document.c.document_id).where(document.c.document_id.in_(stay.documents), document.c.restricted)
+        restricted = set(ledger.scalars(few))
+    own = (hospital.facility_id, hospital.name) if hospital else (stay.encounter["facility_id"],) * 2
+    software = f"sohoa {version('sohoa')}"
+    return fhir.bundle_of(stay, own, settings().fhir_system, software, restricted)
+
+
+def export(batch_id: str, out: Path) -> int:
+    """One file of JSON for each stay of the batch in a new folder that its owner alone may read; how many."""
+    _refuse_unknown(batch_id)
+    try:
+        out.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise SohoaError(f"{out} cannot be made ({error.strerror}); give the path of a new folder.") from error
+    done = 0
+    with engine(settings(), "loader").connect() as conn:
+        for number, key in enumerate(stays_of(conn, batch_id), start=1):
+            text = json.dumps(bundle(conn, key), ensure_ascii=False, indent=1)
+            handle = os.open(out / f"{number:06d}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            done = number
+    return done
+
+
+def send(url: str, batch_id: str) -> Sent:
+    """Bring a FHIR server up to the batch, stay by stay. SohoaError for an unknown batch."""
+    _refuse_unknown(batch_id)
+    taken, refused = 0, []
+    headers = {"Content-Type": MEDIA, "Accept": MEDIA}
+    if token := settings().fhir_token:
+        headers["Authorization"] = f"Bearer {token}"
+    target = url.rstrip("/")
+    with httpx.Client(headers=headers, timeout=TIMEOUT, transport=httpx.HTTPTransport(retries=TRIES)) as client:
+        with engine(settings(), "loader").connect() as conn:
+            keys = list(_to_send(conn, target, batch_id))
+        for key in keys:
+            why = _send_one(client, target, batch_id, key)
+            taken += not why
+            refused += [f"{key}: {why}"] if why else []
+    log.info("sent", batch=batch_id, taken=taken, refused=len(refused))
+    return Sent(taken=taken, refused=tuple(refused))
+
+
+def _to_send(conn: Connection, target: str, batch_id: str) -> Iterator[str]:
+    """Stays of the batch, and those that were sent for it and have left the EMR since."""
+    now = stays_of(conn, batch_id)
+    yield from now
+    before = select(sent.c.encounter_id).where(sent.c.target == target, sent.c.batch_id == batch_id)
+    yield from conn.scalars(before.where(sent.c.encounter_id.not_in(now)).order_by(sent.c.encounter_id))
+
+
+def _send_one(client: httpx.Client, target: str, batch_id: str, key: str) -> str:
+    """Send one stay and remember what the server holds of it; why it did not take it, or ''."""
+    with engine(settings(), "loader").begin() as conn:
+        row = select(sent.c.resources).where(sent.c.target == target, sent.c.encounter_id == key)
+        held = {url: (one[0], one[1]) for url, one in (conn.scalar(row.with_for_update()) or {}).items()}
+        stands = conn.scalar(select(encounter.c.encounter_id).where(encounter.c.encounter_id == key))
+        whole = bundle(conn, key) if stands else EMPTY
+        update = fhir.bringing_up_to(whole, held, _kept(conn, held))
+        why = _post(client, target, update) if update["entry"] else ""
+        now = dict(held) if why else fhir.held_by(whole)
+        values = {"target": target, "encounter_id": key, "batch_id": batch_id, "resources": now, "refused": why[:500]}
+        statement = upsert(sent).values(values)
+        anew = values | {"sent_at": func.clock_timestamp()}
+        conn.execute(statement.on_conflict_do_update(index_elements=["target", "encounter_id"], set_=anew))
+    if why:
+        log.warning("not_sent", batch=batch_id, why=why.partition(":")[0])
+    return why
+
+
+def _kept(conn: Connection, held: fhir.Held) -> set[str]:
+    """Searches of what other stays need: the hospital, and patients who are still in the EMR."""
+    kept = {search for search, _ in held.values() if search.startswith("Organization?")}
+    people = {search for search, _ in held.values() if search.startswith("Patient?")}
+    if people:
+        system = settings().fhir_system
+        standing = conn.scalars(select(patient.c.patient_id))
+        kept |= people & {fhir.search_of("patient", key, system) for key in standing}
+    return kept
+
+
+def _post(client: httpx.Client, target: str, update: dict[str, Any]) -> str:
+    """Why the server did not take the bundle, in a sentence without its content; '' when it took all of it."""
+    try:
+        answer = client.post(target, json=update)
+    except httpx.HTTPError as error:
+        return f"{target} does not answer ({type(error).__name__}); send it again when it is up."
+    if answer.status_code >= 400:
+        return f"{target} refused the whole transaction with status {answer.status_code}{_issue(answer)}."
+    try:
+        refused = fhir.refusals_in(update, answer.json())
+    except (ValueError, SohoaError) as error:
+        return str(error) if isinstance(error, SohoaError) else f"{target} gave no FHIR answer; is this its base URL?"
+    return f"{target} refused {len(refused)} resources: {', '.join(refused[:5])}; send it again." if refused else ""
+
+
+def _issue(answer: httpx.Response) -> str:
+    """The code of the first issue of an OperationOutcome; its text could hold what was sent."""
+    try:
+        code = answer.json()["issue"][0]["code"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        return ""
+    return f" ({str(code)[:40]})"
+
+
+def _refuse_unknown(batch_id: str) -> None:
+    with engine(settings(), "pipeline").connect() as conn:
+        if conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id)) is None:
+            raise SohoaError(f"There is no batch '{batch_id}'; see: sohoa batch list")
