@@ -20,8 +20,8 @@ OF_KIND = {
     "department": "Ngoại Vú", "address": "Thôn 2, xã Mẫu, huyện Mẫu, tỉnh Nam Định",
 }  # fmt: skip
 OF_FIELD = {
-    "patient.id": "19000001", "encounter.number": "19.000001",
-    "diagnosis.main": "Ung thư vú trái giai đoạn IIA cT2N0M0", "encounter.discharged_at": "2019-02-09T10:30", "report.issued_at": "2019-02-02T15:00",
+    "patient.id": "19000001", "encounter.number": "19.000001", "encounter.discharged_at": "2019-02-09T10:30",
+    "diagnosis.main": "Ung thư vú trái giai đoạn IIA cT2N0M0", "report.issued_at": "2019-02-02T15:00",
 }  # fmt: skip
 
 
