@@ -6,12 +6,14 @@ from collections.abc import Callable
 from extractors.decode import BROKEN_IMAGE, decode_page, open_image
 from extractors.folder import find_scans, read_scan, relative_name
 from extractors.limits import Limits, check_size
-from extractors.pdf import agreed, count_pdf_pages
+from extractors.pdf import agreed, count_pdf_pages, jpeg_of_page
 from extractors.tiff import count_tiff_pages
 from records.errors import UnreadableScan
 from records.pages import MediaType
 
-__all__ = ["Limits", "decode_page", "find_scans", "inspect", "read_scan", "relative_name"]
+__all__ = ["Limits", "decode_page", "find_scans", "inspect", "own_jpeg", "read_scan", "relative_name"]
+
+ORIENTATION = 0x0112  # the EXIF tag
 
 
 def inspect(data: bytes, path_name: str, limits: Limits) -> tuple[MediaType, int]:
@@ -30,6 +32,22 @@ def inspect(data: bytes, path_name: str, limits: Limits) -> tuple[MediaType, int
     if pages == 0:
         raise UnreadableScan("no_pages", path_name)
     return media_type, pages
+
+
+def own_jpeg(data: bytes, media_type: MediaType, number: int, limits: Limits) -> bytes | None:
+    """The JPEG of a page as the scanner made it, where the file holds one that needs no turning and has the colours of
+    RGB or grey; else None."""
+    found = data if media_type is MediaType.JPEG else None
+    if media_type is MediaType.PDF:
+        found = jpeg_of_page(data, number, limits)
+    if found is None:
+        return None
+    try:
+        with open_image(found, limits) as image:
+            plain = image.format == "JPEG" and image.mode in ("RGB", "L") and image.getexif().get(ORIENTATION, 1) == 1
+    except UnreadableScan:
+        return None
+    return found if plain else None
 
 
 def _media_type(data: bytes) -> MediaType | None:

@@ -88,6 +88,26 @@ def decode_pdf(data: bytes, number: int, limits: Limits) -> tuple[NDArray[np.uin
         raise UnreadableScan("page_unreadable", "PDFium cannot open it") from error
 
 
+def jpeg_of_page(data: bytes, number: int, limits: Limits) -> bytes | None:
+    """The JPEG that alone covers a page, as it is in the file; None where the page is anything else."""
+    import pypdfium2
+
+    try:
+        with pypdfium2.PdfDocument(data) as pdf:
+            page = pdf[number - 1]
+            _show_all(page, data, number)
+            wide, high = page.get_size()
+            covering, alone = _full_page_image(page, wide, high, limits)
+            images = [one for one in page.get_objects(max_depth=4) if isinstance(one, pypdfium2.PdfImage)]
+            if covering is None or not alone or page.get_rotation() or len(images) != 1:
+                return None
+            if images[0].get_filters() != ["DCTDecode"]:
+                return None
+            return bytes(images[0].get_data(decode_simple=False))
+    except pypdfium2.PdfiumError:
+        return None
+
+
 def _show_all(page: "pypdfium2.PdfPage", data: bytes, number: int) -> None:
     """Undo a CropBox that hides part of the paper. PDFium does not look up an inherited MediaBox: pdfminer does."""
     box = page.get_mediabox(fallback_ok=False)

@@ -11,6 +11,7 @@ import typer
 
 from pipeline import (
     cli_accuracy,
+    cli_archive,
     cli_batch,
     cli_emr,
     cli_forecast,
@@ -41,6 +42,8 @@ app.add_typer(patient_app, name="patient")
 app.add_typer(decision_app, name="decision")
 app.add_typer(cli_batch.app, name="batch")
 app.add_typer(cli_emr.consumer_app, name="consumer")
+app.add_typer(cli_archive.archive_app, name="archive")
+app.add_typer(cli_archive.signing_app, name="signing")
 app.add_typer(cli_emr.export_app, name="export")
 app.add_typer(cli_emr.send_app, name="send")
 app.add_typer(cli_lists.codes_app, name="codes")
@@ -199,14 +202,18 @@ def decision_add(
     number: Annotated[str, typer.Option()],
     signed_on: Annotated[str, typer.Option(help="Day, as 2026-01-31.")],
     scope: Annotated[str, typer.Option()] = "",
+    target: Annotated[str, typer.Option(help="The target whose conversion it orders.")] = "",
 ) -> None:
     """Enter a decision of the director on converting paper records."""
     from pipeline import targets
 
     with ready_engine().begin() as conn:
-        targets.add_decision(
-            conn, targets.Decision(decision_id=decision_id, number=number, signed_on=day(signed_on), scope=scope)
+        if target:
+            targets.find_target(conn, target)
+        made = targets.Decision(
+            decision_id=decision_id, number=number, signed_on=day(signed_on), scope=scope, target_id=target or None
         )
+        targets.add_decision(conn, made)
     print(f"Decision {number} of {signed_on} stands.")
 
 

@@ -49,7 +49,7 @@ def read_job(job: PageJob) -> PageReading:
     """Everything read on one page; UnreadableScan when it cannot be decoded."""
     from extractors.page import read_born_digital, read_image
 
-    data = _scan(job.scan_id)
+    data = scan_bytes(job.scan_id)
     if job.turn is None:  # Text that lies as an officer saw it lie wrong is not trusted.
         found = read_born_digital(job.page_id, data, job.media_type, job.number, job.document_type)
         if found:
@@ -92,10 +92,10 @@ def compare_job(pair: PairJob) -> bool:
 
 
 def _decoded(job: PageJob) -> tuple[NDArray[Any], float]:
-    return decode_page(_scan(job.scan_id), job.media_type, job.number, settings().limits)
+    return decode_page(scan_bytes(job.scan_id), job.media_type, job.number, settings().limits)
 
 
 @lru_cache(maxsize=2)
-def _scan(scan_id: str) -> bytes:
+def scan_bytes(scan_id: str) -> bytes:
     """The original, re-hashed when taken from the store."""
     return Store(settings()).get(scan_id)

@@ -52,7 +52,7 @@ target = Table(
 
 decision = Table(
     "decision", metadata, _key("decision_id"), _text("number"), Column("signed_on", Date, nullable=False),
-    _text("scope", EMPTY),
+    _text("scope", EMPTY), _to("target_id", "target.target_id", null=True),
 )  # fmt: skip
 
 batch = Table(
@@ -223,6 +223,18 @@ event = Table(
 page_repair = Table(
     "page_repair", metadata, _to("page_id", "page.page_id", primary_key=True), _key("what"), _text("value"),
     _text("ruled_by"), _text("reason"), _at("ruled_at"),
+)  # fmt: skip
+
+conversion = Table(
+    "conversion", metadata, _key("code"), _to("file_id", "file.file_id"), _to("batch_id", "batch.batch_id"),
+    _to("decision_id", "decision.decision_id"), _text("content"), Column("pages", Integer, nullable=False),
+    Column("scans", JSONB, nullable=False), _text("mark"),
+    Column("converted_at", DateTime(timezone=True), nullable=False), _text("converted_by"), _text("person"),
+    _text("organisation"), _text("copy_id"), Column("signed_id", Text), _at("signed_at", null=True),
+    Column("signed_by", Text), Column("certificate", JSONB), _to("replaces", "conversion.code", null=True),
+    Index("conversion_file", "file_id", "converted_at"), Index("conversion_batch", "batch_id"),
+    Index("conversion_replaces", "replaces", unique=True, postgresql_where=text("replaces IS NOT NULL")),
+    CheckConstraint("(signed_id IS NULL) = (signed_at IS NULL)", name="conversion_signed"),
 )  # fmt: skip
 
 field_policy = Table(

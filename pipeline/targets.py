@@ -29,12 +29,13 @@ class Target(Frozen):
 
 
 class Decision(Frozen):
-    """The director's decision to convert paper records; `number` as printed on it."""
+    """The director's decision to convert paper records; `number` as printed on it; `target_id`: what it orders."""
 
     decision_id: str
     number: str
     signed_on: date
     scope: str
+    target_id: str | None = None
 
 
 def add_target(conn: Connection, added: Target) -> bool:
@@ -60,6 +61,18 @@ def find_target(conn: Connection, target_id: str) -> Target:
 def add_decision(conn: Connection, added: Decision) -> bool:
     """Write a decision once; False when it was there already, SohoaError when another one has its id."""
     return _add(conn, decision, "decision_id", added.model_dump())
+
+
+def decision_for(conn: Connection, target_id: str) -> Decision:
+    """The newest decision that orders a target's conversion; SohoaError when none is registered (TT 13/2025/TT-BYT,
+    article 5.2: the head of the facility decides)."""
+    found = next((one for one in list_decisions(conn) if one.target_id == target_id), None)
+    if found is None:
+        raise SohoaError(
+            f"No decision of the director orders the conversion for target '{target_id}'; register it with: sohoa "
+            f"decision add ID --number ... --signed-on ... --target {target_id}"
+        )
+    return found
 
 
 def list_decisions(conn: Connection) -> list[Decision]:
