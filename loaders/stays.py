@@ -1,6 +1,6 @@
 """After stage 9, loaders.stays: everything that the EMR holds of one stay, for whatever is made of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -24,6 +24,11 @@ class Stay(NamedTuple):
     def of_document(self, table: str, document_id: str) -> list[Row]:
         """The rows of a table that one document wrote."""
         return [row for row in self.tables.get(table, ()) if row["document_id"] == document_id]
+
+    def documents_by(self, forms: Sequence[str], types: Mapping[str, str]) -> list[str]:
+        """Ids of the documents, those of these forms first and in their order."""
+        rank = {form: at for at, form in enumerate(forms)}
+        return sorted(self.documents, key=lambda own: rank.get(types[own], len(rank)))
 
     @property
     def documents(self) -> list[str]:

@@ -30,6 +30,43 @@ def export_fhir(batch: Batch, folder: Out) -> None:
     out.print(f"{done} stays written to {folder}.", highlight=False, markup=False, soft_wrap=True)
 
 
+@export_app.command("hosobenhan")
+def export_hosobenhan(
+    batch: Batch,
+    folder: Out,
+    structure: Annotated[
+        Path | None, typer.Option(help="The Ministry's own structure, as loaders/hosobenhan.yaml.")
+    ] = None,
+) -> None:
+    """HoSoBenhAn of each stay of a batch in XML and JSON, and where each value stands on paper."""
+    from loaders import hosobenhan
+    from pipeline import packages
+
+    ready_engine()
+    _told("export:hosobenhan", batch, packages.export_hosobenhan(batch, folder, structure or hosobenhan.FILE), folder)
+
+
+@export_app.command("archive")
+def export_archive(batch: Batch, folder: Out) -> None:
+    """An archive package (AIP) of each signed copy of a batch; exits 1 when a file is left."""
+    from pipeline import packages
+
+    ready_engine()
+    _told("export:archive", batch, packages.export_archive(batch, folder), folder)
+
+
+@export_app.command("handover")
+def export_handover(
+    code: Annotated[str, typer.Argument(help="The look-up code of a conversion.")], folder: Out
+) -> None:
+    """All of one converted file for an inspector: signed copy, HoSoBenhAn, signature report, its story."""
+    from pipeline import packages
+    from reporting import trace
+
+    story = "\n".join(trace.story_of(code))
+    _told("export:handover", code, packages.hand_over(code, folder, story), folder)
+
+
 @send_app.command("fhir")
 def send_fhir(url: str, batch: Batch) -> None:
     """Bring a FHIR R4 server up to a batch; again as often as you like. Exits 1 when a stay was not taken."""
@@ -42,6 +79,15 @@ def send_fhir(url: str, batch: Batch) -> None:
     for sentence in done.refused:
         err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(1 if done.refused else 0)
+
+
+def _told(action: str, what: str, done: Any, folder: Path) -> None:
+    """Record what was written where, print it, and end with 1 when something was left."""
+    _recorded(action, what, {"done": done.done, "left": len(done.left)})
+    out.print(f"{done.done} written to {folder}.", highlight=False, markup=False, soft_wrap=True)
+    for label, why in done.left:
+        err.print(f"{label}: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1 if done.left else 0)
 
 
 def _recorded(action: str, batch: str, detail: dict[str, Any]) -> None:
