@@ -17,6 +17,7 @@ from pipeline import (
     cli_forecast,
     cli_lists,
     cli_pages,
+    cli_paper,
     cli_pilot,
     cli_policy,
     cli_serve,
@@ -44,6 +45,8 @@ app.add_typer(cli_batch.app, name="batch")
 app.add_typer(cli_emr.consumer_app, name="consumer")
 app.add_typer(cli_archive.archive_app, name="archive")
 app.add_typer(cli_archive.signing_app, name="signing")
+app.add_typer(cli_paper.register_app, name="register")
+app.add_typer(cli_paper.paper_app, name="paper")
 app.add_typer(cli_emr.export_app, name="export")
 app.add_typer(cli_emr.send_app, name="send")
 app.add_typer(cli_lists.codes_app, name="codes")

@@ -63,7 +63,7 @@ def export_handover(
     from pipeline import packages
     from reporting import trace
 
-    story = "\n".join(trace.story_of(code))
+    story = "\n".join(trace.story(code))
     _told("export:handover", code, packages.hand_over(code, folder, story), folder)
 
 

@@ -97,7 +97,7 @@ def describe(conn: Connection, row: RowMapping) -> aip.Described:
     few = select(func.count()).where(document.c.file_id == row["file_id"], document.c.restricted)
     with engine(settings(), "loader").connect() as loader:
         query = select(encounter).where(encounter.c.encounter_id == own["encounter_key"])
-        stay: Mapping[str, Any] = loader.execute(query).mappings().one_or_none() or {}
+        stay: dict[str, Any] = dict(loader.execute(query).mappings().one_or_none() or {})
     until = f", đến hết {own['retained_until'].strftime('%d/%m/%Y')}" if own["retained_until"] else ""
     signed_by = (row["certificate"] or {}).get("subject", "")
     return aip.Described(

@@ -237,6 +237,19 @@ conversion = Table(
     CheckConstraint("(signed_id IS NULL) = (signed_at IS NULL)", name="conversion_signed"),
 )  # fmt: skip
 
+legal_hold = Table(
+    "legal_hold", metadata, _to("file_id", "file.file_id", primary_key=True), _text("reason"), _text("held_by"),
+    _at("held_at"),
+)  # fmt: skip
+
+paper = Table(
+    "paper", metadata, _to("file_id", "file.file_id", primary_key=True), _text("disposition"), _text("minutes"),
+    _text("proposed_by"), _at("proposed_at"), Column("agreed_by", Text), _at("agreed_at", null=True),
+    CheckConstraint("disposition IN ('proposed', 'destroyable')", name="paper_disposition"),
+    CheckConstraint("agreed_by IS NULL OR agreed_by <> proposed_by", name="paper_two_people"),
+    CheckConstraint("(disposition = 'destroyable') = (agreed_by IS NOT NULL)", name="paper_agreed"),
+)  # fmt: skip
+
 field_policy = Table(
     "field_policy", metadata, Column("target_id", Text, primary_key=True, server_default=EMPTY),
     Column("document_type", Text, primary_key=True, server_default=EMPTY),

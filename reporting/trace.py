@@ -5,27 +5,54 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, or_, select, text
 
+from pipeline import trust
 from pipeline.database import engine
 from pipeline.settings import settings
-from pipeline.tables import document, field_value, file, issue, page, page_text, receipt
+from pipeline.store import Store
+from pipeline.tables import (
+    conversion,
+    document,
+    field_value,
+    file,
+    issue,
+    legal_hold,
+    page,
+    page_text,
+    paper,
+    receipt,
+)
 from records.errors import SohoaError
 
 PROVENANCE = text(
     "SELECT target_table, target_column, field, rule, checked FROM emr.provenance"
     " WHERE document_id = :id ORDER BY target_table, field"
 )
+MOMENT = "%Y-%m-%d %H:%M:%S %z"
+DECISIONS = text(
+    "SELECT t.field, d.decision, d.decided_by, d.decided_at, EXISTS (SELECT FROM pipeline.review_decision AS u"
+    " WHERE u.undoes = d.decision_id) AS undone FROM pipeline.review_decision AS d"
+    " JOIN pipeline.review_task AS t USING (task_id)"
+    " WHERE t.document_id = :id AND d.undoes IS NULL ORDER BY d.decision_id"
+)
+RECEIPTS = text("SELECT target, revision, rows, loaded_at FROM emr.load_receipt WHERE document_id = :id ORDER BY 2, 1")
+VIEWS = text(
+    "SELECT account_id, count(*) AS times, max(at) AS last FROM review.page_view WHERE page_id = :id"
+    " GROUP BY account_id ORDER BY account_id"
+)
 MENTIONS = text(
     "SELECT field, label, count(*) AS times FROM emr.text_mention WHERE document_id = :id GROUP BY 1, 2 ORDER BY 1, 2"
 )
 
 
-def story(identifier: str) -> Iterator[str]:
-    """Lines about a page, receipt, scan, document or file id or a file's path; SohoaError when nobody knows it."""
-    with engine(settings()).connect() as conn:
+def story(identifier: str, role: str = "") -> Iterator[str]:
+    """Lines about a page, receipt, scan, document or file id, a file's path or the code of a conversion; SohoaError
+    when nobody knows it. `role`: of the database, by default its owner."""
+    with engine(settings(), role).connect() as conn:
         pages = _pages(conn, identifier)
         if not pages:
             raise SohoaError(
-                f"Nothing is known by '{identifier}'; give a page, receipt, document, file or scan id, or a path."
+                f"Nothing is known by '{identifier}'; give a page, receipt, document, file or scan id, a path, "
+                "or a look-up code."
             )
         for row in pages:
             yield from _page_lines(conn, row)
@@ -44,6 +71,11 @@ def _pages(conn: Connection, identifier: str) -> list[Any]:
                 page.c.page_id == identifier, page.c.receipt_id == identifier, page.c.document_id == identifier,
                 page.c.scan_id == identifier, receipt.c.path == identifier,
                 page.c.document_id.in_(select(document.c.document_id).where(document.c.file_id == identifier)),
+                page.c.document_id.in_(
+                    select(document.c.document_id)
+                    .join(conversion, conversion.c.file_id == document.c.file_id)
+                    .where(conversion.c.code == identifier)
+                ),
             )
         )
         .order_by(page.c.batch_id, receipt.c.path, page.c.number)
@@ -63,6 +95,8 @@ def _page_lines(conn: Connection, row: Any) -> Iterator[str]:
         yield f"  read by {row['engine']} in {row['seconds']:.2f} CPU seconds"
     for found in conn.execute(select(issue.c.check_name, issue.c.field).where(issue.c.page_id == row["page_id"])):
         yield f"  issue {found.check_name} {found.field}".rstrip()
+    for view in conn.execute(VIEWS, {"id": row["page_id"]}):
+        yield f"  seen by {view.account_id} {view.times} times, last {view.last:{MOMENT}}"
 
 
 def _document_lines(conn: Connection, document_id: str) -> Iterator[str]:
@@ -74,6 +108,12 @@ def _document_lines(conn: Connection, document_id: str) -> Iterator[str]:
         witness = f", witness {value['witness']}" if value["witness"] else ""
         rule = f"{value['rule']}{witness}, confidence {value['confidence']:.3f}"
         yield f"  {value['field']}: {value['verdict']} by {rule}"
+    for one in conn.execute(DECISIONS, {"id": document_id}):
+        undone = ", taken back" if one.undone else ""
+        yield f"  {one.field}: {one.decision} by {one.decided_by} at {one.decided_at:{MOMENT}}{undone}"
+    for load in conn.execute(RECEIPTS, {"id": document_id}):
+        rows = sum(load.rows.values())
+        yield f"  loaded into {load.target}: revision {load.revision}, {rows} rows at {load.loaded_at:{MOMENT}}"
     for loaded in conn.execute(PROVENANCE, {"id": document_id}):
         yield f"  emr.{loaded.target_table}.{loaded.target_column} from {loaded.field}, checked by {loaded.checked}"
     for said in conn.execute(MENTIONS, {"id": document_id}):
@@ -91,8 +131,37 @@ def _file_lines(conn: Connection, document_ids: set[str | None]) -> Iterator[str
         if forms.get("expected"):
             lacking = ", ".join(forms["missing"]) or "none"
             yield f"  {len(forms['expected'])} forms expected, missing: {lacking}"
+        yield from _conversion_lines(conn, row["file_id"])
         if volume := row["facts"].get("volume"):
             yield f"  volume {volume}, others of the stay: {_other_volumes(conn, row) or 'none'}"
+
+
+def _conversion_lines(conn: Connection, file_id: str) -> Iterator[str]:
+    """Every conversion of a file, what its signature is worth now, and what becomes of its paper."""
+    query = select(conversion).where(conversion.c.file_id == file_id).order_by(conversion.c.converted_at)
+    for row in conn.execute(query).mappings():
+        yield f"  conversion {row['code']}: {row['mark']}"
+        yield f"    {row['pages']} pages, copy {row['copy_id']}, decision {row['decision_id']}"
+        if row["signed_id"]:
+            by = (row["certificate"] or {}).get("subject", "")
+            yield f"    signed {row['signed_id']} at {row['signed_at']:{MOMENT}} by {by}"
+            yield f"    {_signature(row['signed_id'])}"
+    own = conn.execute(select(paper).where(paper.c.file_id == file_id)).mappings().one_or_none()
+    if own:
+        agreed = f", agreed by {own['agreed_by']}" if own["agreed_by"] else ""
+        yield f"  paper {own['disposition']} by {own['proposed_by']}{agreed}, minutes {own['minutes']}"
+    held = conn.scalar(select(legal_hold.c.held_by).where(legal_hold.c.file_id == file_id))
+    yield f"  paper held by law, noted by {held}" if held else "  no legal hold" if own else "  paper kept"
+
+
+def _signature(signed_id: str) -> str:
+    from loaders.signing import check
+
+    try:
+        found = check(Store(settings()).get(signed_id), trust.held(settings()))
+    except SohoaError as error:
+        return f"the signature cannot be checked: {error}"
+    return "the signature is good" if found and found.good else f"the signature is not good: {found and found.why}"
 
 
 def _other_volumes(conn: Connection, row: RowMapping) -> str:

@@ -1,4 +1,4 @@
-"""Archive packages: METS, PREMIS and EAD are valid and say what the files are; the hand-over pack has all of one file."""
+"""Archive packages: METS, PREMIS and EAD are valid and tell of the files; the hand-over pack has all of one file."""
 
 import hashlib
 from datetime import UTC, datetime
