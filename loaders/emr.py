@@ -9,7 +9,21 @@ where the document differs. Everything runs in the caller's transaction, under a
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, any_, delete, false, func, or_, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    any_,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from loaders import facts
@@ -40,7 +54,7 @@ def load_document(
         replaced = _withdraw_replaced(conn, document_id, context)
         context, touched = facts.hold_shared(conn, document_id, context)
         rows = rows_for_emr(validated, document_type, context)
-        changed = replaced + _write(conn, document_id, rows)
+        changed = replaced + _write(conn, document_id, rows, again=_was_loaded(conn, document_id))
         facts.settle_or_drop(conn, touched)
         differs = _differences(conn, document_id)
         facts.refuse_another_person(differs)
@@ -84,32 +98,38 @@ def _withdraw_replaced(conn: Connection, document_id: str, context: LoadContext)
     return sum(sum(_withdraw(conn, "document_id", other).removed.values()) for other in replaced)
 
 
-def _write(conn: Connection, document_id: str, rows: EmrRows) -> int:
-    changed = _replace(conn, document_reference, document_id, rows.pages)
+def _was_loaded(conn: Connection, document_id: str) -> bool:
+    own = select(load_receipt.c.document_id).where(load_receipt.c.document_id == document_id)
+    return conn.execute(own.limit(1)).first() is not None
+
+
+def _write(conn: Connection, document_id: str, rows: EmrRows, *, again: bool) -> int:
+    """`again`: an earlier load of the document may have left rows that this one does not write."""
+    changed = _replace(conn, document_reference, document_id, rows.pages, again=again)
     for name, table in OF_DOCUMENT.items():
-        changed += _replace(conn, table, document_id, rows.tables.get(name, []))
-    return changed + _replace(conn, provenance, document_id, rows.provenance)
+        changed += _replace(conn, table, document_id, rows.tables.get(name, []), again=again)
+    return changed + _replace(conn, provenance, document_id, rows.provenance, again=again)
 
 
-def _replace(conn: Connection, table: Table, document_id: str, rows: Sequence[Row]) -> int:
+def _replace(conn: Connection, table: Table, document_id: str, rows: Sequence[Row], *, again: bool) -> int:
     """Make the document's rows of a table be exactly these; the number of rows written or removed."""
     own = next(c for c in table.primary_key.columns if c.name != "document_id")
     stale = (table.c.document_id == document_id) & own.not_in([row[own.name] for row in rows]) & _ours_alone(table)
-    removed = conn.execute(delete(table).where(stale)).rowcount
+    removed = conn.execute(delete(table).where(stale)).rowcount if again else 0
     return removed + (_upsert(conn, table, rows) if rows else 0)
 
 
 def _upsert(conn: Connection, table: Table, rows: Sequence[Row]) -> int:
     """Insert rows, or update those that differ; equal rows keep their version and `updated_at`, and a column that
     somebody else has set keeps what it says."""
-    statement = insert(table).values(list(rows))
+    statement = insert(table)  # its text is the same for any number of rows, and so compiled once
     key = [column.name for column in table.primary_key.columns]
     new: dict[str, Any] = {
         name: facts.ours_or_theirs(table, name, statement.excluded[name]) for name in rows[0] if name not in key
     }
     different = or_(*(table.c[name].is_distinct_from(value) for name, value in new.items()))
     statement = statement.on_conflict_do_update(index_elements=key, set_=new | facts.STAMP, where=different)
-    return len(conn.execute(statement.returning(*table.primary_key.columns)).all())
+    return len(conn.execute(statement.returning(*table.primary_key.columns), list(rows)).all())
 
 
 def _ours_alone(table: Table) -> ColumnElement[bool]:
@@ -119,21 +139,23 @@ def _ours_alone(table: Table) -> ColumnElement[bool]:
 
 def _differences(conn: Connection, document_id: str) -> list[Difference]:
     """Where a value of the document is not what stands in the EMR since somebody else has set that."""
-    found = []
-    for table in (*facts.SHARED_TABLES.values(), *SHOWN):
-        if "changed_elsewhere" not in table.c:
-            continue
-        key: Column[str] = next(iter(table.primary_key.columns))
-        stands = func.coalesce(func.to_jsonb(table.table_valued()).op("->>")(provenance.c.target_column), "")
-        place = provenance.c.target_table + "." + provenance.c.target_column
-        columns = (provenance.c.field, provenance.c.page_id, place.label("place"), provenance.c.value)
-        query = select(*columns, stands.label("stands")).where(
-            provenance.c.document_id == document_id, provenance.c.target_table == table.name,
-            provenance.c.target_id == key, provenance.c.target_column == any_(table.c.changed_elsewhere),
-            provenance.c.value != stands,
-        )  # fmt: skip
-        found += [Difference(**row._asdict()) for row in conn.execute(query)]
+    asked = [_differing(table, document_id) for table in (*facts.SHARED_TABLES.values(), *SHOWN)]
+    found = [Difference(**row._asdict()) for row in conn.execute(union_all(*(one for one in asked if one is not None)))]
     return sorted(found, key=lambda one: one.field)
+
+
+def _differing(table: Table, document_id: str) -> Select[Any] | None:
+    if "changed_elsewhere" not in table.c:
+        return None
+    key: Column[str] = next(iter(table.primary_key.columns))
+    stands = func.coalesce(func.to_jsonb(table.table_valued()).op("->>")(provenance.c.target_column), "")
+    place = provenance.c.target_table + "." + provenance.c.target_column
+    columns = (provenance.c.field, provenance.c.page_id, place.label("place"), provenance.c.value)
+    return select(*columns, stands.label("stands")).where(
+        provenance.c.document_id == document_id, provenance.c.target_table == table.name,
+        provenance.c.target_id == key, provenance.c.target_column == any_(table.c.changed_elsewhere),
+        provenance.c.value != stands,
+    )  # fmt: skip
 
 
 def _receipt(

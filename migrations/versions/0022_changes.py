@@ -68,15 +68,18 @@ COMMENT ON COLUMN emr.sent.refused IS 'what the server did not take at the last 
 GRANT SELECT, INSERT, UPDATE, DELETE ON emr.sent TO loader;
 """
 
-# Statement by statement: a load writes many rows of a table at once.
+# Statement by statement: a load writes many rows of a table at once. One function a table, so that its plan is kept.
 LOG = """
-CREATE FUNCTION emr.log_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION emr.log_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format(
-        'INSERT INTO emr.change (kind, table_name, row_key, batch_id, document_id, content)
-         SELECT %L, %L, %s, %s, %s FROM changed_rows AS t',
-        TG_ARGV[0], TG_TABLE_NAME, TG_ARGV[1], TG_ARGV[2],
-        CASE TG_OP WHEN 'DELETE' THEN 'NULL::jsonb' ELSE 'to_jsonb(t) - ''changed_elsewhere''' END);
+    IF TG_OP = 'DELETE' THEN
+        INSERT INTO emr.change (kind, table_name, row_key, batch_id, document_id)
+        SELECT 'withdrawn', '{table}', {key}, {origin} FROM changed_rows AS t;
+    ELSE
+        INSERT INTO emr.change (kind, table_name, row_key, batch_id, document_id, content)
+        SELECT CASE TG_OP WHEN 'INSERT' THEN 'loaded' ELSE 'corrected' END, '{table}', {key}, {origin},
+            to_jsonb(t) - 'changed_elsewhere' FROM changed_rows AS t;
+    END IF;
     RETURN NULL;
 END $$;
 """
@@ -158,7 +161,7 @@ GRANT SELECT, INSERT ON emr.confirmation TO consumer;
 
 def upgrade() -> None:
     """Every row says that it comes from paper; from now on each change of one is told."""
-    op.execute(CHANGES + SENT + LOG + ELSEWHERE + CONSUMERS)
+    op.execute(CHANGES + SENT + ELSEWHERE + CONSUMERS)
     for name, key in TABLES.items():
         op.execute(f"ALTER TABLE emr.{name} ADD COLUMN converted_from_paper boolean NOT NULL DEFAULT true")
         _log(name, key, "batch_id, document_id")
@@ -176,24 +179,21 @@ def downgrade() -> None:
     for name in (*TABLES, "patient_link"):
         for _, _, kind in KINDS:
             op.execute(f"DROP TRIGGER {name}_{kind} ON emr.{name}")
+        op.execute(f"DROP FUNCTION emr.log_{name}")
     for name in TABLES:
         op.execute(f"ALTER TABLE emr.{name} DROP COLUMN converted_from_paper")
     for name in OF_OTHERS:
         op.execute(f"DROP TRIGGER {name}_elsewhere ON emr.{name}; ALTER TABLE emr.{name} DROP COLUMN changed_elsewhere")
-    op.execute("DROP FUNCTION emr.next_changes, emr.confirm, emr.refuse, emr.log_change, emr.note_elsewhere")
+    op.execute("DROP FUNCTION emr.next_changes, emr.confirm, emr.refuse, emr.note_elsewhere")
     op.execute("DROP VIEW emr.consumer_state")
     op.execute("REVOKE UPDATE (state) ON pipeline.sample FROM pipeline")
     op.execute("DROP TABLE emr.confirmation, emr.consumer, emr.change, emr.sent, pipeline.difference")
 
 
 def _log(table: str, key: str, origin: str) -> None:
+    op.execute(LOG.format(table=table, key=key, origin=origin))
     for operation, old_or_new, kind in KINDS:
-        arguments = ", ".join(_quoted(one) for one in (kind, key, origin))
         op.execute(f"""
             CREATE TRIGGER {table}_{kind} AFTER {operation} ON emr.{table}
             REFERENCING {old_or_new} TABLE AS changed_rows FOR EACH STATEMENT WHEN (current_user = 'loader')
-            EXECUTE FUNCTION emr.log_change({arguments})""")
-
-
-def _quoted(argument: str) -> str:
-    return "'" + argument.replace("'", "''") + "'"
+            EXECUTE FUNCTION emr.log_{table}()""")
