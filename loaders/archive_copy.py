@@ -67,7 +67,7 @@ class Mark(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A word of the invisible layer: its bounds as fractions of the page as it is shown (left, top, right, bottom)."""
+    """Words of the invisible layer that follow each other: their bounds as fractions of the page as it is shown."""
 
     text: str
     left: float
@@ -141,7 +141,7 @@ def _write_words(pdf: FPDF, words: Sequence[Seen], wide: float, high: float) -> 
                 continue
             pdf.set_font(FACE, size=height)
             pdf.set_stretching(100 * width / max(pdf.get_string_width(text), 0.01))
-            pdf.text(word.left * wide, word.bottom * high - 0.2 * height, text + " ")
+            pdf.text(word.left * wide, word.bottom * high - 0.2 * height, text)
     pdf.set_stretching(100)
 
 

@@ -80,7 +80,7 @@ class Made(NamedTuple):
         """The same values as XML."""
         root = Element("HoSoBenhAn")
         for name, value in self.values["HoSoBenhAn"].items():
-            for one in value if isinstance(value, list) else [value]:
+            for one in (value or [""]) if isinstance(value, list) else [value]:
                 _fill(SubElement(root, name), one, self.items)
         indent(root)
         return bytes(tostring(root, encoding="utf-8", xml_declaration=True))

@@ -6,6 +6,7 @@ converted anew only where it is another one than its copy.
 """
 
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from pipeline.tables import batch, conversion, file, page_text
 from records.base import Frozen
 from records.document_types import document_types
 from records.errors import SohoaError, UnreadableScan
-from records.pages import PageImage, PageText
+from records.pages import Box, Line, PageImage, PageText, Word, around
 from records.states import PageState
 
 log = structlog.get_logger()
@@ -167,16 +168,40 @@ def _sheets(one: conversions.FileToConvert, children: Workers) -> list[Sheet]:
 
 
 def _words(row: Any) -> tuple[PageImage | None, list[Seen]]:
-    """The geometry of a page and its words as fractions of the page as it is shown."""
+    """The geometry of a page and what was read on it as fractions of the page as it is shown, line by line."""
     if row is None:
         return None, []
     image, text = PageImage.model_validate(row.image), PageText.model_validate(row.text)
-    seen = []
+    turn, seen = image.turn % 360, []
     for line in text.lines:
-        for word in line.words:
-            box = image.in_file(word.box)
-            seen.append(Seen(word.text, *shown(image.turn % 360, (box.left, box.top, box.right, box.bottom))))
+        _, top, _, bottom = shown(turn, _in_file(image, line.box.model_copy(update=_middle(line.box))))
+        for run in _runs(line):
+            left, _, right, _ = shown(turn, _in_file(image, around([word.box for word in run])))
+            seen.append(Seen(" ".join(word.text for word in run), left, top, right, bottom))
     return image, seen
+
+
+def _runs(line: Line) -> Iterator[list[Word]]:
+    """Words of a line that follow each other closely: one piece of text, as a viewer would take them."""
+    run: list[Word] = []
+    for word in line.words:
+        if run and word.box.left - run[-1].box.right > line.box.bottom - line.box.top:
+            yield run
+            run = []
+        run.append(word)
+    if run:
+        yield run
+
+
+def _middle(box: Box) -> dict[str, float]:
+    """A sliver in the middle of a line: a skewed line's bounds are higher than the line."""
+    middle = (box.left + box.right) / 2
+    return {"left": middle - 1, "right": middle + 1}
+
+
+def _in_file(image: PageImage, box: Box) -> tuple[float, float, float, float]:
+    found = image.in_file(box)
+    return found.left, found.top, found.right, found.bottom
 
 
 def _title(document_type: str) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 PASSWORD = "mật khẩu thử"
@@ -41,7 +42,7 @@ class Authority:
         if revoked:
             self.revoked.append(own.serial_number)
         protection = serialization.BestAvailableEncryption(PASSWORD.encode())
-        return serialization.pkcs12.serialize_key_and_certificates(name.encode(), key, own, [self.root], protection)
+        return pkcs12.serialize_key_and_certificates(name.encode(), key, own, [self.root], protection)
 
     def root_der(self):
         return self.root.public_bytes(serialization.Encoding.DER)
