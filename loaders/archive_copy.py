@@ -140,6 +140,7 @@ def _write_words(pdf: FPDF, words: Sequence[Seen], wide: float, high: float) -> 
             if not text or width <= 0 or height <= 0:
                 continue
             pdf.set_font(FACE, size=height)
+            pdf.set_stretching(100)  # or the width below would be that of the word before
             pdf.set_stretching(100 * width / max(pdf.get_string_width(text), 0.01))
             pdf.text(word.left * wide, word.bottom * high - 0.2 * height, text)
     pdf.set_stretching(100)

@@ -28,7 +28,8 @@ from review.texts import texts
 HERE = Path(__file__).resolve().parent
 SCREENS = (
     "login", "account", "queue", "task", "groups", "pages", "files", "repairs", "persons",
-    "unclaimed", "release", "quality", "health", "samples", "scans", "practice", "trace", "help",
+    "unclaimed", "release", "quality", "health", "samples", "scans", "practice", "trace", "archive",
+    "help",
 )  # fmt: skip
 ASSETS = {  # Of all that npm installs, what a page may ask for.
     "htmx.min.js": "htmx.org/dist/htmx.min.js",

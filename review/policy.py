@@ -39,6 +39,7 @@ class Right(StrEnum):
     COUNTS = "counts"
     HEALTH = "health"
     AUDIT = "audit"
+    ARCHIVE = "archive"
     ACCOUNTS = "accounts"
 
 
@@ -56,6 +57,7 @@ POLICY: dict[Right, frozenset[Role]] = {
     Right.COUNTS: frozenset(Role),
     Right.HEALTH: frozenset({Role.IT, Role.SENIOR, Role.MANAGER}),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.SENIOR}),
+    Right.ARCHIVE: frozenset({Role.SENIOR, Role.MANAGER}),
     Right.ACCOUNTS: frozenset({Role.IT}),
 }
 

@@ -19,7 +19,7 @@ LANGUAGE_COOKIE = "sohoa_language"
 PLACES = (  # The header's links.
     ("/queue", Right.COUNTS), ("/groups", Right.REVIEW), ("/files", Right.PLACE_PAGES), ("/scans", Right.SCAN),
     ("/release", Right.RELEASE), ("/quality", Right.QUALITY), ("/health", Right.HEALTH),
-    ("/trace", Right.AUDIT),    ("/help", Right.SIGNED_IN),
+    ("/archive", Right.ARCHIVE), ("/trace", Right.AUDIT),    ("/help", Right.SIGNED_IN),
 )  # fmt: skip
 
 

@@ -122,6 +122,9 @@ def test_what_was_read_is_found_by_its_words_and_lies_where_it_stands(copy, tmp_
     left, right, bottom = (float(one) for one in bounds.groups())
     assert left == pytest.approx(0.1 * wide, abs=1) and right == pytest.approx(0.2 * wide, abs=1)
     assert 0.1 * high < bottom < 0.15 * high
+    second = re.search(r'xMin="([\d.]+)" yMin="[\d.]+" xMax="([\d.]+)" yMax="[\d.]+">đoán:<', told)
+    left, right = (float(one) for one in second.groups())
+    assert left == pytest.approx(0.22 * wide, abs=1) and right == pytest.approx(0.33 * wide, abs=1)
 
 
 def test_the_code_of_a_page_leads_to_its_record(copy):
