@@ -28,6 +28,10 @@ NO_STATUS = (
 )
 UNTRUSTED = "The signing certificate leads to no root that is trusted here; import it: sohoa signing root FILE"
 NO_KEY = "The key cannot be opened; is it a PKCS#12 file (.p12, .pfx), and its password right?"
+NO_TOKEN = (
+    "The token '{token}' with the key '{label}' cannot be opened; is it plugged in, the library that of its provider, "
+    "and the PIN right?"
+)
 PURPOSES = {"non_repudiation", "digital_signature"}
 
 
@@ -80,6 +84,26 @@ def open_key(pkcs12: bytes, password: str) -> "Signer":
         raise SohoaError(NO_KEY)
     found: Signer = signer
     return found
+
+
+def open_token(library: str, token: str, label: str, pin: str) -> "Signer":
+    """A key that stays in its token: `library` is the provider's PKCS#11 module, `token` the token's label, `label`
+    that of the certificate and key in it. SohoaError when it cannot be opened."""
+    from pkcs11.exceptions import PKCS11Error
+    from pyhanko.config.pkcs11 import TokenCriteria
+    from pyhanko.sign.pkcs11 import PKCS11Signer, open_pkcs11_session
+
+    with _quiet():
+        try:
+            session = open_pkcs11_session(library, token_criteria=TokenCriteria(label=token), user_pin=pin)
+            own = {"cert_label": label, "key_label": label, "other_certs_to_pull": None}
+            signer: Signer = PKCS11Signer(session, **own)
+            certified(signer)
+            if signer.signing_cert.public_key.algorithm == "ec":  # few tokens hash for an elliptic curve themselves
+                signer = PKCS11Signer(session, **own, use_raw_mechanism=True)
+        except (PKCS11Error, RuntimeError, LookupError) as error:
+            raise SohoaError(NO_TOKEN.format(token=token, label=label)) from error
+    return signer
 
 
 def certified(signer: "Signer") -> Certified:

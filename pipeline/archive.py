@@ -8,7 +8,7 @@ converted anew only where it is another one than its copy.
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
@@ -27,6 +27,9 @@ from records.document_types import document_types
 from records.errors import SohoaError, UnreadableScan
 from records.pages import Box, Line, PageImage, PageText, Word, around
 from records.states import PageState
+
+if TYPE_CHECKING:
+    from pyhanko.sign.signers import Signer
 
 log = structlog.get_logger()
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # none that is taken for another
@@ -78,13 +81,13 @@ def make(batch_id: str, account_id: str, person: str, target_id: str = "", worke
     return Made(copies=copies, stood=stood, left=tuple(left))
 
 
-def sign(batch_id: str, pkcs12: bytes, password: str, by: str, mark: str) -> int:
+def sign(batch_id: str, signer: "Signer", by: str, mark: str) -> int:
     """Sign every copy of a batch that waits; how many. SohoaError, and nothing signed, where the statement is not the
-    one that was read (`mark`) or the certificate does not hold."""
-    from loaders.signing import certified, open_key, refuse_unfit
+    one that was read (`mark`) or the certificate does not hold. `signer`: see `loaders.signing.open_key`."""
+    from loaders.signing import certified, refuse_unfit
     from loaders.signing import sign as put_signature
 
-    signer, judged_by = open_key(pkcs12, password), trust.held(settings())
+    judged_by = trust.held(settings())
     refuse_unfit(signer, judged_by)
     own, store, done = certified(signer), Store(settings()), 0
     told = {"subject": own.subject, "issuer": own.issuer, "serial": own.serial, "until": own.valid_until.isoformat()}

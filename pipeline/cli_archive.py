@@ -54,18 +54,29 @@ def archive_statement(batch: Batch, as_json: Json = False) -> None:
 @archive_app.command("sign")
 def archive_sign(
     batch: Batch,
-    key: Annotated[Path, typer.Option(help="The organisation's key and certificate (PKCS#12: .p12, .pfx).")],
     statement: Annotated[str, typer.Option(help="The mark of the statement that the director has read.")],
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the key's password here.")] = False,
+    key: Annotated[
+        Path | None, typer.Option(help="The organisation's key and certificate (PKCS#12: .p12, .pfx).")
+    ] = None,
+    token: Annotated[str, typer.Option(help="Instead of a file: the label of the token that holds the key.")] = "",
+    label: Annotated[str, typer.Option(help="Of the key in the token.")] = "",
+    library: Annotated[str, typer.Option(help="The PKCS#11 module of the token's provider.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the key's password, or the token's PIN, here.")
+    ] = False,
 ) -> None:
     """Sign every copy of a batch that waits, once, with the organisation's certificate."""
     import sys
 
+    from loaders.signing import open_key, open_token
     from pipeline import archive, audit, trust
 
+    if (key is None) == (not token):
+        raise SohoaError("Name the key: either --key FILE, or --token, --label and --library.")
     ready_engine()
     password = sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("Password", hide_input=True)
-    done = archive.sign(batch, trust.read(key), password, who(), statement)
+    signer = open_key(trust.read(key), password) if key else open_token(library, token, label, password)
+    done = archive.sign(batch, signer, who(), statement)
     with ready_engine().begin() as conn:
         audit.record(conn, who(), "archive:sign", f"batch:{batch}", {"copies": done, "statement": statement})
     out.print(f"{done} copies signed.", highlight=False)

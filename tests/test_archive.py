@@ -11,7 +11,7 @@ from PIL import Image
 from sqlalchemy import insert, select, update
 from typer.testing import CliRunner
 
-from loaders.signing import check
+from loaders.signing import check, open_key
 from pipeline import archive, conversions, ledger, steps, tables, targets, trust, undo
 from pipeline.cli import app
 from pipeline.statement import statement_of
@@ -117,7 +117,7 @@ def test_converting_again_makes_nothing_until_the_file_is_another(originals, dec
 def test_a_signed_copy_stays_and_the_next_names_it(originals, decided, batch, clean, authority):
     archive.make(batch, *BY, "T1")
     (first,) = copies(clean, batch)
-    archive.sign(batch, authority.organisation(), PASSWORD, "an", told(clean, batch).mark)
+    archive.sign(batch, open_key(authority.organisation(), PASSWORD), "an", told(clean, batch).mark)
     with clean.begin() as conn:
         conn.execute(update(tables.document).values(document_type="record_summary"))
     archive.make(batch, *BY)
@@ -158,12 +158,12 @@ def test_only_what_was_read_is_signed(originals, decided, batch, clean, authorit
     settle_all(clean)
     archive.make(batch, *BY)
     with pytest.raises(SohoaError, match="not the one that was read"):
-        archive.sign(batch, authority.organisation(), PASSWORD, "an", read)
-    assert archive.sign(batch, authority.organisation(), PASSWORD, "an", told(clean, batch).mark) == 2
+        archive.sign(batch, open_key(authority.organisation(), PASSWORD), "an", read)
+    assert archive.sign(batch, open_key(authority.organisation(), PASSWORD), "an", told(clean, batch).mark) == 2
     for row in copies(clean, batch):
         assert check(store.get(row["signed_id"]), trust.held(settings)).good
         assert "Bệnh viện Mẫu" in row["certificate"]["subject"] and row["signed_by"] == "an"
-    assert archive.sign(batch, authority.organisation(), PASSWORD, "an", told(clean, batch).mark) == 0, "once"
+    assert archive.sign(batch, open_key(authority.organisation(), PASSWORD), "an", told(clean, batch).mark) == 0, "once"
 
 
 def test_a_certificate_that_does_not_hold_signs_nothing(originals, decided, batch, clean, authority, settings):
@@ -171,7 +171,7 @@ def test_a_certificate_that_does_not_hold_signs_nothing(originals, decided, batc
     revoked = authority.organisation(revoked=True)
     trust.add(settings, trust.Kind.CRL, authority.crl())
     with pytest.raises(SohoaError, match="revoked"):
-        archive.sign(batch, revoked, PASSWORD, "an", told(clean, batch).mark)
+        archive.sign(batch, open_key(revoked, PASSWORD), "an", told(clean, batch).mark)
     assert [row["signed_id"] for row in copies(clean, batch)] == [None]
 
 

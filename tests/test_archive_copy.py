@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from loaders.archive_copy import Mark, Seen, Sheet, make_copy
-from loaders.signing import Trust, check, open_key, refuse_unfit, sign
+from loaders.signing import Trust, check, open_key, open_token, refuse_unfit, sign
 from records.errors import SohoaError
 from tests.authority import PASSWORD, Authority
 
@@ -250,3 +250,51 @@ def test_pdfsig_verifies_it_with_the_root_in_its_store(signed, authority, tmp_pa
     path.write_bytes(bytes(changed))
     told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
     assert "Signature is Valid" not in told
+
+
+@pytest.fixture
+def token(authority, tmp_path, monkeypatch):
+    """A token as software, with the organisation's key in it: (library, label of the token, label of the key, PIN)."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+
+    library = Path("/usr/lib/softhsm/libsofthsm2.so")
+    if not library.exists():
+        pytest.skip("the token in software is not installed here: apt-get install softhsm2")
+    import pkcs11
+    from pkcs11.util.x509 import decode_x509_certificate
+
+    (tmp_path / "tokens").mkdir()
+    where = f"directories.tokendir = {tmp_path / 'tokens'}\nobjectstore.backend = file\n"
+    (tmp_path / "softhsm2.conf").write_text(where)
+    monkeypatch.setenv("SOFTHSM2_CONF", str(tmp_path / "softhsm2.conf"))
+    util = tool("softhsm2-util")
+    made = [util, "--init-token", "--free", "--label", "benhvien", "--pin", "1234", "--so-pin", "4321"]
+    subprocess.run(made, check=True, capture_output=True)
+    key, certificate, _ = pkcs12.load_key_and_certificates(authority.organisation(), PASSWORD.encode())
+    pem = tmp_path / "key.pem"
+    pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    put = [util, "--import", str(pem), "--token", "benhvien", "--label", "kyso", "--id", "01", "--pin", "1234"]
+    subprocess.run(put, check=True, capture_output=True)
+    loaded = pkcs11.lib(str(library))
+    loaded.reinitialize()
+    with loaded.get_token(token_label="benhvien").open(rw=True, user_pin="1234") as session:
+        attributes = decode_x509_certificate(certificate.public_bytes(Encoding.DER))
+        named = {pkcs11.Attribute.TOKEN: True, pkcs11.Attribute.LABEL: "kyso", pkcs11.Attribute.ID: b"\x01"}
+        session.create_object(attributes | named)
+    return str(library), "benhvien", "kyso", "1234"
+
+
+@pytest.mark.slow
+def test_a_key_that_stays_in_its_token_signs(copy, token, trust):
+    signed = sign(copy, open_token(*token), trust, "Bệnh viện Mẫu")
+    found = check(signed, trust)
+    assert found.good and "Bệnh viện Mẫu" in found.by.subject
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("at", "wrong"), [(1, "another"), (2, "another"), (3, "0000")])
+def test_a_token_that_cannot_be_opened_is_told(token, at, wrong):
+    asked = [*token]
+    asked[at] = wrong
+    with pytest.raises(SohoaError, match="cannot be opened"):
+        open_token(*asked)

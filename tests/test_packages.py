@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 
 from loaders import aip
+from loaders.signing import open_key
 from pipeline import archive, packages
 from records.errors import SohoaError
 from tests.test_archive import BY, PASSWORD, authority, copies, decided, originals, settle_all, told  # noqa: F401
@@ -89,7 +90,7 @@ def test_links_inside_lead_somewhere_and_moments_are_vietnams(files):
 def signed(originals, decided, batch, clean, authority):  # noqa: F811
     """A batch of two files, one of them converted and signed."""
     archive.make(batch, *BY, "T1")
-    archive.sign(batch, authority.organisation(), PASSWORD, "an", told(clean, batch).mark)
+    archive.sign(batch, open_key(authority.organisation(), PASSWORD), "an", told(clean, batch).mark)
     return batch
 
 

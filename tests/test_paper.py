@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from typer.testing import CliRunner
 
+from loaders.signing import open_key
 from pipeline import archive, paper, tables
 from pipeline.cli import app
 from records.errors import SohoaError
@@ -24,7 +25,7 @@ def code(originals, decided, batch, clean, authority):  # noqa: F811
     """A signed file whose retention is over, in a closed box with a settled sample: its code."""
     settle_all(clean)
     archive.make(batch, *BY, "T1")
-    archive.sign(batch, authority.organisation(), PASSWORD, "an", told(clean, batch).mark)
+    archive.sign(batch, open_key(authority.organisation(), PASSWORD), "an", told(clean, batch).mark)
     with clean.begin() as conn:
         conn.execute(update(tables.file).values(retention="ordinary", retained_until=date(2029, 12, 31)))
         conn.execute(update(tables.batch).values(closed_at=text("now()")))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from loaders.signing import open_key
 from pipeline import archive
 from tests.test_archive import BY, PASSWORD, authority, copies, decided, originals  # noqa: F401
 from tests.test_review_health import browser  # noqa: F401
@@ -26,7 +27,7 @@ def test_the_mark_that_is_read_is_the_one_that_signs(converted, browser, authori
     assert "Quyết định số 12/QĐ-BV ngày 31/01/2026" in shown and "còn 1 trang chưa xong" in shown
     assert "Statement before signing box box-1" in shown and "TRẦN THỊ MẪU" not in shown
     mark = shown.partition("<code>")[2].partition("</code>")[0]
-    assert archive.sign(converted, authority.organisation(), PASSWORD, "an", mark) == 1
+    assert archive.sign(converted, open_key(authority.organisation(), PASSWORD), "an", mark) == 1
     assert mark not in manager.get(f"/archive/{converted}").text
 
 
