@@ -96,10 +96,12 @@ def open_token(library: str, token: str, label: str, pin: str) -> "Signer":
     with _quiet():
         try:
             session = open_pkcs11_session(library, token_criteria=TokenCriteria(label=token), user_pin=pin)
-            own = {"cert_label": label, "key_label": label, "other_certs_to_pull": None}
+            own: dict[str, Any] = {"cert_label": label, "key_label": label, "other_certs_to_pull": None}
             signer: Signer = PKCS11Signer(session, **own)
             certified(signer)
-            if signer.signing_cert.public_key.algorithm == "ec":  # few tokens hash for an elliptic curve themselves
+            if (
+                signer.signing_cert and signer.signing_cert.public_key.algorithm == "ec"
+            ):  # few tokens hash for an elliptic curve themselves
                 signer = PKCS11Signer(session, **own, use_raw_mechanism=True)
         except (PKCS11Error, RuntimeError, LookupError) as error:
             raise SohoaError(NO_TOKEN.format(token=token, label=label)) from error
