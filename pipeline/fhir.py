@@ -5,7 +5,6 @@ on. What was sent is remembered, so that a later sending updates what has change
 """
 
 import json
-import os
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +19,7 @@ from loaders import fhir
 from loaders.stays import stay_of, stays_of
 from loaders.tables import encounter, patient, sent
 from pipeline.database import engine
+from pipeline.private_files import new_folder, write_file
 from pipeline.settings import settings
 from pipeline.tables import batch, document, facility
 from records.base import Frozen
@@ -56,17 +56,12 @@ def bundle(conn: Connection, encounter_id: str) -> dict[str, Any]:
 def export(batch_id: str, out: Path) -> int:
     """One file of JSON for each stay of the batch in a new folder that its owner alone may read; how many."""
     _refuse_unknown(batch_id)
-    try:
-        out.mkdir(mode=0o700, parents=True)
-    except OSError as error:
-        raise SohoaError(f"{out} cannot be made ({error.strerror}); give the path of a new folder.") from error
+    new_folder(out)
     done = 0
     with engine(settings(), "loader").connect() as conn:
         for number, key in enumerate(stays_of(conn, batch_id), start=1):
             text = json.dumps(bundle(conn, key), ensure_ascii=False, indent=1)
-            handle = os.open(out / f"{number:06d}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            write_file(out / f"{number:06d}.json", text.encode())
             done = number
     return done
 
@@ -105,10 +100,12 @@ def _send_one(client: httpx.Client, target: str, batch_id: str, key: str) -> str
         held = {url: (one[0], one[1]) for url, one in (conn.scalar(row.with_for_update()) or {}).items()}
         stands = conn.scalar(select(encounter.c.encounter_id).where(encounter.c.encounter_id == key))
         whole = bundle(conn, key) if stands else EMPTY
-        update = fhir.bringing_up_to(whole, held, _kept(conn, held))
+        now = {search for search, _ in fhir.held_by(whole).values()}
+        gone = {search for search, _ in held.values()} - now
+        update = fhir.bringing_up_to(whole, held, _kept(conn, gone))
         why = _post(client, target, update) if update["entry"] else ""
-        now = dict(held) if why else fhir.held_by(whole)
-        values = {"target": target, "encounter_id": key, "batch_id": batch_id, "resources": now, "refused": why[:500]}
+        holds = dict(held) if why else fhir.held_by(whole)
+        values = {"target": target, "encounter_id": key, "batch_id": batch_id, "resources": holds, "refused": why[:500]}
         statement = upsert(sent).values(values)
         anew = values | {"sent_at": func.clock_timestamp()}
         conn.execute(statement.on_conflict_do_update(index_elements=["target", "encounter_id"], set_=anew))
@@ -117,10 +114,11 @@ def _send_one(client: httpx.Client, target: str, batch_id: str, key: str) -> str
     return why
 
 
-def _kept(conn: Connection, held: fhir.Held) -> set[str]:
-    """Searches of what other stays need: the hospital, and patients who are still in the EMR."""
-    kept = {search for search, _ in held.values() if search.startswith("Organization?")}
-    people = {search for search, _ in held.values() if search.startswith("Patient?")}
+def _kept(conn: Connection, gone: set[str]) -> set[str]:
+    """Of searches that the stay does not make any more, those of what other stays need: the hospital, and patients who
+    are still in the EMR."""
+    people = {search for search in gone if search.startswith("Patient?")}
+    kept = {search for search in gone if search.startswith("Organization?")}
     if people:
         system = settings().fhir_system
         standing = conn.scalars(select(patient.c.patient_id))

@@ -4,7 +4,6 @@ Every folder is new and its owner's alone. A file that cannot be handed out yet 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from loaders.stays import stay_of, stays_of
 from loaders.tables import encounter
 from pipeline import conversions, trust
 from pipeline.database import engine
+from pipeline.private_files import new_folder, write_file
 from pipeline.settings import settings
 from pipeline.store import Store
 from pipeline.tables import batch, conversion, document, expected_file, file
@@ -41,7 +41,7 @@ def export_hosobenhan(batch_id: str, out: Path, structure: Path = hosobenhan.FIL
     """HoSoBenhAn of every stay of a batch: XML, JSON, and where each value stands on paper."""
     wanted = hosobenhan.structure(structure)
     _refuse_unknown(batch_id)
-    _new_folder(out)
+    new_folder(out)
     with engine(settings(), "loader").connect() as conn:
         keys = stays_of(conn, batch_id)
         for number, key in enumerate(keys, start=1):
@@ -52,7 +52,7 @@ def export_hosobenhan(batch_id: str, out: Path, structure: Path = hosobenhan.FIL
 def export_archive(batch_id: str, out: Path) -> Out:
     """An archive package (AIP) of every signed copy of a batch."""
     _refuse_unknown(batch_id)
-    _new_folder(out)
+    new_folder(out)
     done, left = 0, []
     with engine(settings(), "pipeline").connect() as conn:
         rows = conversions.copies_of(conn, batch_id)
@@ -80,7 +80,7 @@ def hand_over(code: str, out: Path, story: str) -> Out:
             raise SohoaError(f"The copy '{code}' is not signed yet; first: sohoa archive sign")
         copy = Store(settings()).get(row["signed_id"])
         beside = _beside(conn, row["file_id"])
-    _new_folder(out)
+    new_folder(out)
     files = {f"{code}.pdf": copy, "chu-ky-so.txt": _signature_report(copy).encode(), "ho-so.txt": story.encode()}
     _write(out, files | beside, made=True)
     return Out(done=1)
@@ -152,19 +152,11 @@ def _json(values: Any) -> bytes:
     return json.dumps(values, ensure_ascii=False, indent=1).encode()
 
 
-def _new_folder(out: Path) -> None:
-    try:
-        out.mkdir(mode=0o700, parents=True)
-    except OSError as error:
-        raise SohoaError(f"{out} cannot be made ({error.strerror}); give the path of a new folder.") from error
-
-
 def _write(folder: Path, files: Mapping[str, bytes], *, made: bool = False) -> None:
     if not made:
         folder.mkdir(mode=0o700)
     for name, content in files.items():
-        with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(content)
+        write_file(folder / name, content)
 
 
 def _refuse_unknown(batch_id: str) -> None:
