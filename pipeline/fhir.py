@@ -77,8 +77,10 @@ def send(url: str, batch_id: str) -> Sent:
     with httpx.Client(headers=headers, timeout=TIMEOUT, transport=httpx.HTTPTransport(retries=TRIES)) as client:
         with engine(settings(), "loader").connect() as conn:
             keys = list(_to_send(conn, target, batch_id))
+        # What one stay has no longer another may have now, under the same identifier: it goes before it comes.
+        away = {key: _send_one(client, target, batch_id, key, withdraw=True) for key in keys}
         for key in keys:
-            why = _send_one(client, target, batch_id, key)
+            why = away[key] or _send_one(client, target, batch_id, key, withdraw=False)
             taken += not why
             refused += [f"{key}: {why}"] if why else []
     log.info("sent", batch=batch_id, taken=taken, refused=len(refused))
@@ -93,18 +95,26 @@ def _to_send(conn: Connection, target: str, batch_id: str) -> Iterator[str]:
     yield from conn.scalars(before.where(sent.c.encounter_id.not_in(now)).order_by(sent.c.encounter_id))
 
 
-def _send_one(client: httpx.Client, target: str, batch_id: str, key: str) -> str:
-    """Send one stay and remember what the server holds of it; why it did not take it, or ''."""
+def _send_one(client: httpx.Client, target: str, batch_id: str, key: str, *, withdraw: bool) -> str:
+    """Send one stay and remember what the server holds of it; why it did not take it, or ''. `withdraw`: delete what
+    the stay does not make any more, and nothing else."""
     with engine(settings(), "loader").begin() as conn:
         row = select(sent.c.resources).where(sent.c.target == target, sent.c.encounter_id == key)
         held = {url: (one[0], one[1]) for url, one in (conn.scalar(row.with_for_update()) or {}).items()}
+        if withdraw and not held:
+            return ""
         stands = conn.scalar(select(encounter.c.encounter_id).where(encounter.c.encounter_id == key))
         whole = bundle(conn, key) if stands else EMPTY
         now = {search for search, _ in fhir.held_by(whole).values()}
         gone = {search for search, _ in held.values()} - now
-        update = fhir.bringing_up_to(whole, held, _kept(conn, gone))
+        kept = _kept(conn, gone)
+        update = fhir.bringing_up_to(whole, held, kept)
+        holds = fhir.held_by(whole)
+        if withdraw:
+            update["entry"] = [one for one in update["entry"] if one["request"]["method"] == "DELETE"]
+            holds = {url: one for url, one in held.items() if one[0] in now | kept}
         why = _post(client, target, update) if update["entry"] else ""
-        holds = dict(held) if why else fhir.held_by(whole)
+        holds = dict(held) if why else holds
         values = {"target": target, "encounter_id": key, "batch_id": batch_id, "resources": holds, "refused": why[:500]}
         statement = upsert(sent).values(values)
         anew = values | {"sent_at": func.clock_timestamp()}

@@ -1,4 +1,4 @@
-"""Scrubbing, pipeline.verification: originals re-hashed, ledger, receipts and audit chain checked."""
+"""Scrubbing, pipeline.verification: originals and archive copies re-hashed, ledger, receipts, audit chain checked."""
 
 from sqlalchemy import select
 
@@ -6,7 +6,7 @@ from pipeline import audit, ledger, stamps
 from pipeline.database import engine, migrate
 from pipeline.settings import settings
 from pipeline.store import Store
-from pipeline.tables import scan
+from pipeline.tables import conversion, scan
 from records.errors import SohoaError
 
 
@@ -17,9 +17,10 @@ def verify() -> tuple[list[str], int]:
     with engine(settings()).begin() as conn:
         faults = ledger.balance(conn) + audit.verify(conn)
         scan_ids = conn.scalars(select(scan.c.scan_id).order_by(scan.c.scan_id)).all()
-    for scan_id in scan_ids:
+        copies = conn.execute(select(conversion.c.copy_id, conversion.c.signed_id).order_by(conversion.c.code)).all()
+    for kept in (*scan_ids, *(one for pair in copies for one in pair if one)):
         try:
-            store.get(scan_id)
+            store.get(kept)
         except SohoaError as error:
             faults.append(str(error))
     with engine(settings(), "pipeline").begin() as conn:

@@ -25,7 +25,7 @@ OF_FIELD = {
 }  # fmt: skip
 
 
-def load_every_form(conn: Connection, batch_id: str = "b1", only: tuple[str, ...] = ()) -> list[str]:
+def load_every_form(conn: Connection, batch_id: str = "b1", only: tuple[str, ...] = (), stay: str = STAY) -> list[str]:
     """One document of every known form with every field filled, all of one stay; the documents' ids."""
     done = []
     for kind in document_types().values():
@@ -37,14 +37,14 @@ def load_every_form(conn: Connection, batch_id: str = "b1", only: tuple[str, ...
         values = [_value(f.name, f.kind, page_id) for f in fields]
         values += [_value(f"{t.name}[{i}].{c.name}", c.kind, page_id) for i in (0, 1) for t, c in rows]
         document = Document(
-            document_id=kind.id, file_id="f1", document_type=kind.id, edition="", page_ids=(page_id,)
+            document_id=kind.id, file_id=stay, document_type=kind.id, edition="", page_ids=(page_id,)
         )  # fmt: skip
         validated = ValidatedDocument(
             document=document, values=tuple(values), issues=(), revision=1, verdict=Verdict.ACCEPT
         )  # fmt: skip
         link = PageLink(page_id=page_id, number=1, scan_id="a" * 64, text=kind.title.vi, identity_status="confirmed")
         context = LoadContext(
-            batch_id=batch_id, facility="DEMO", file_id="f1", patient_key=PATIENT, encounter_key=STAY, pages=(link,),
+            batch_id=batch_id, facility="DEMO", file_id=stay, patient_key=PATIENT, encounter_key=stay, pages=(link,),
             reviewers={"diagnosis.main": ("an", "binh")}, mentions=mentions_of(validated),
         )  # fmt: skip
         emr.load_document(conn, validated, kind, context)

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from typer.testing import CliRunner
 
 from loaders.signing import check, open_key
-from pipeline import archive, conversions, ledger, steps, tables, targets, trust, undo
+from pipeline import archive, conversions, ledger, steps, tables, targets, trust, undo, verification
 from pipeline.cli import app
 from pipeline.statement import statement_of
 from records.errors import SohoaError
@@ -183,6 +183,16 @@ def test_a_damaged_original_leaves_its_file_and_the_others_go_on(originals, deci
     sealed.write_bytes(sealed.read_bytes()[:-1])
     made = archive.make(batch, *BY, "T1")
     assert made.copies == 1 and [why for _, why in made.left] == ["có trang không mở được trong kho"]
+
+
+def test_the_nightly_scrubbing_finds_a_damaged_copy(originals, decided, batch, clean, settings):
+    archive.make(batch, *BY, "T1")
+    (row,) = copies(clean, batch)
+    assert verification.verify()[0] == []
+    (sealed,) = (settings.home / "store").rglob(f"{row['copy_id']}*")
+    sealed.write_bytes(sealed.read_bytes()[:-1])
+    (fault,) = verification.verify()[0]
+    assert row["copy_id"] in fault
 
 
 def test_an_undone_batch_has_no_conversion_that_stands(originals, decided, batch, clean):

@@ -222,6 +222,22 @@ def test_a_correction_updates_and_an_undo_deletes_what_was_sent(loaded, server, 
     assert server.counts() == dict.fromkeys(KINDS, 0) | {"Organization": 1}
 
 
+@pytest.mark.slow
+def test_what_moved_to_another_stay_is_there_and_not_deleted_by_the_first(loaded, server, settings, bundle):
+    """A document that an officer placed in another file keeps its identifier."""
+    sending.send(server.url, loaded)
+    with database.engine(settings, "loader").begin() as conn:
+        load_every_form(conn, loaded, ("lab_report",), stay="DEMO|19.000002")
+    assert sending.send(server.url, loaded).refused == ()
+    counts = server.counts()
+    assert counts["DocumentReference"] == len(of_kind(bundle, "DocumentReference"))
+    assert counts["Observation"] == len(of_kind(bundle, "Observation")) and counts["Encounter"] == 2
+    stays = {one["id"]: one["identifier"][0]["value"] for one in server.read("Encounter?_count=50")}
+    found = server.read("DocumentReference?_count=50")
+    moved = next(one for one in found if one["identifier"][0]["value"] == "lab_report")
+    assert stays[moved["context"]["encounter"][0]["reference"].partition("/")[2]] == "DEMO/19.000002"
+
+
 class Bad:
     """What a server may do instead of answering."""
 
