@@ -21,6 +21,7 @@ from pipeline import fhir as sending
 from pipeline import tables as ledger_tables
 from pipeline.cli import app
 from records.errors import SohoaError
+from tests.conftest import empty
 from tests.emr_samples import STAY, load_every_form
 
 HERE = Path(__file__).parent / "fhir_server"
@@ -45,10 +46,19 @@ def loaded(clean, settings, batch):
     return batch
 
 
+@pytest.fixture(scope="module")
+def stay(engine, settings):
+    """Everything of that stay, for tests that only look at it."""
+    empty(engine)
+    with database.engine(settings, "loader").begin() as conn:
+        load_every_form(conn, "box-1")
+        conn.execute(insert(tables.imaging_study).values(FILM | {"batch_id": "box-1"}))
+        return stay_of(conn, STAY)
+
+
 @pytest.fixture
-def bundle(loaded, settings):
-    with database.engine(settings, "loader").connect() as conn:
-        return sending.bundle(conn, STAY)
+def bundle(stay):
+    return fhir.bundle_of(stay, ("DEMO", "Demonstration hospital"))
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +115,7 @@ def of_kind(bundle, kind):
     return [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == kind]
 
 
-def test_every_resource_kind_is_made_once_per_row_and_created_on_condition(bundle, settings):
-    with database.engine(settings, "loader").connect() as conn:
-        stay = stay_of(conn, STAY)
+def test_every_resource_kind_is_made_once_per_row_and_created_on_condition(bundle, stay):
     assert {one["resource"]["resourceType"] for one in bundle["entry"]} == set(KINDS)
     for table in ("condition", "observation", "procedure", "medication_statement", "diagnostic_report"):
         assert len(of_kind(bundle, fhir.TYPES[table])) == len(stay.tables[table]) > 0, table
@@ -158,9 +166,7 @@ def test_every_value_names_its_page_its_words_and_who_confirmed_it(bundle):
     assert verifiers == {"an, binh"}
 
 
-def test_a_restricted_document_is_labelled(loaded, settings):
-    with database.engine(settings, "loader").connect() as conn:
-        stay = stay_of(conn, STAY)
+def test_a_restricted_document_is_labelled(stay):
     made = fhir.bundle_of(stay, ("DEMO", "Demo"), restricted={"lab_report"})
     labelled = [one["resource"] for one in made["entry"] if "security" in one["resource"]["meta"]]
     assert {one["resourceType"] for one in labelled} >= {"DocumentReference", "Observation", "Provenance"}
@@ -244,6 +250,7 @@ class Bad:
     AWAY = "http://127.0.0.1:9"
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_leaves_a_sentence_and_the_next_sending_goes_on(loaded, clean):
     (why,) = sending.send(Bad.AWAY, loaded).refused
     assert "does not answer" in why and STAY in why
@@ -277,6 +284,7 @@ def test_half_a_bundle_refused_is_named_and_sent_again(bundle):
     assert told == [f"POST {bundle['entry'][3]['request']['url']}: 422 Unprocessable"]
 
 
+@pytest.mark.slow
 def test_the_command_writes_one_private_file_for_each_stay(loaded, tmp_path, clean):
     out = tmp_path / "fhir"
     assert CliRunner().invoke(app, ["export", "fhir", "--batch", loaded, "--out", str(out)]).exit_code == 0
@@ -291,6 +299,7 @@ def test_the_command_writes_one_private_file_for_each_stay(loaded, tmp_path, cle
         assert "export:fhir" in conn.scalars(select(ledger_tables.event.c.action)).all()
 
 
+@pytest.mark.slow
 def test_a_facility_without_a_name_is_called_by_its_code(loaded, clean, settings):
     with clean.begin() as conn:
         conn.execute(insert(ledger_tables.facility).values(facility_id="X", name="Other"))

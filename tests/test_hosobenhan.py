@@ -5,12 +5,12 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from sqlalchemy import text
 
 from loaders import hosobenhan
 from loaders.stays import stay_of
 from pipeline import database, packages
 from records.errors import SohoaError
+from tests.conftest import empty
 from tests.emr_samples import STAY, load_every_form
 
 GROUPS = [
@@ -19,16 +19,21 @@ GROUPS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def loaded(clean, settings, batch):
+@pytest.fixture(scope="module")
+def stay(engine, settings):
+    """A stay with a document of every form."""
+    empty(engine)
     with database.engine(settings, "loader").begin() as conn:
-        load_every_form(conn, batch)
-    return batch
+        load_every_form(conn)
+        return stay_of(conn, STAY)
 
 
-def made(settings, structure=hosobenhan.FILE):
-    with database.engine(settings, "loader").connect() as conn:
-        return hosobenhan.made_of(stay_of(conn, STAY), hosobenhan.structure(structure))
+def made(stay, structure=hosobenhan.FILE):
+    return hosobenhan.made_of(stay, hosobenhan.structure(structure))
+
+
+def with_patient(stay, **changes):
+    return stay._replace(patient=stay.patient | changes)
 
 
 def leaves(value, path=""):
@@ -43,35 +48,32 @@ def leaves(value, path=""):
         yield path, value
 
 
-def test_the_eleven_groups_are_there_each_with_the_admission_number(loaded, settings):
-    found = made(settings).values["HoSoBenhAn"]
+def test_the_eleven_groups_are_there_each_with_the_admission_number(stay):
+    found = made(stay).values["HoSoBenhAn"]
     assert [name for name in found if name != "phienban"] == GROUPS
     elements = [one for name in GROUPS for one in (found[name] if isinstance(found[name], list) else [found[name]])]
     assert {one["sovaovien"] for one in elements} == {"19.000001"}
 
 
-def test_dates_moments_words_and_empty_values_are_as_asked(loaded, settings, clean):
-    with clean.begin() as conn:
-        conn.execute(text("UPDATE emr.patient SET occupation = NULL"))
-    found = made(settings).values["HoSoBenhAn"]
-    person, stay = found["ThongTinBenhNhan"], found["ThongTinDieuTri"]
+def test_dates_moments_words_and_empty_values_are_as_asked(stay):
+    found = made(with_patient(stay, occupation=None)).values["HoSoBenhAn"]
+    person, cured = found["ThongTinBenhNhan"], found["ThongTinDieuTri"]
     assert (person["ngaysinh"], person["gioitinh"], person["nghenghiep"]) == ("18/04/1956", "Nữ", "")
-    assert stay["ngaygiovaovien"] == "01/02/2019 08:00:00.000" and stay["ngaygioravien"] == "09/02/2019 10:30:00.000"
-    assert stay["cdravien_benhchinh_maicd"] == "C50.9" and stay["tnm"] == "cT2N0M0"
-    with clean.begin() as conn:
-        conn.execute(text("UPDATE emr.patient SET birth_date = '1956'"))
-    assert made(settings).values["HoSoBenhAn"]["ThongTinBenhNhan"]["ngaysinh"] == "1956", "no day is made up"
+    assert cured["ngaygiovaovien"] == "01/02/2019 08:00:00.000" and cured["ngaygioravien"] == "09/02/2019 10:30:00.000"
+    assert cured["cdravien_benhchinh_maicd"] == "C50.9" and cured["tnm"] == "cT2N0M0"
+    of_a_year = made(with_patient(stay, birth_date="1956")).values["HoSoBenhAn"]
+    assert of_a_year["ThongTinBenhNhan"]["ngaysinh"] == "1956", "no day is made up"
 
 
-def test_a_form_makes_an_element_and_its_rows_a_list(loaded, settings):
-    (result,) = made(settings).values["HoSoBenhAn"]["KetQuaXetNghiem"]
+def test_a_form_makes_an_element_and_its_rows_a_list(stay):
+    (result,) = made(stay).values["HoSoBenhAn"]["KetQuaXetNghiem"]
     assert [row["pkqxn_tenxetnghiem"] for row in result["pkqxn_ds_kqxn"]] == ["Hồng cầu", "Hồng cầu"]
     assert result["pkqxn_ds_kqxn"][0] | {"trisothamchieu": "3.9 - 5.4", "donvi": "T/L"} == result["pkqxn_ds_kqxn"][0]
     assert "H" not in result["pkqxn_ds_kqxn"][0].values(), "the mark of high or low is not passed on"
 
 
-def test_every_value_has_its_source(loaded, settings):
-    found = made(settings)
+def test_every_value_has_its_source(stay):
+    found = made(stay)
     for path, value in leaves(found.values["HoSoBenhAn"]):
         if value and path != "phienban":
             told = found.sources[path]
@@ -81,8 +83,8 @@ def test_every_value_has_its_source(loaded, settings):
     assert (main["checked"], main["reviewer"]) == ("two", "an, binh")
 
 
-def test_xml_and_json_say_the_same(loaded, settings):
-    found = made(settings)
+def test_xml_and_json_say_the_same(stay):
+    found = made(stay)
     root = ElementTree.fromstring(found.xml())
     assert root.tag == "HoSoBenhAn"
     assert root.findtext("ThongTinBenhNhan/hoten") == "TRẦN THỊ MẪU"
@@ -93,22 +95,21 @@ def test_xml_and_json_say_the_same(loaded, settings):
     assert [one for one in in_xml if one.strip()] == [one for one in in_json if one]
 
 
-def test_a_value_that_is_too_long_is_left_out_and_named(loaded, settings, clean):
-    with clean.begin() as conn:
-        conn.execute(text("UPDATE emr.condition SET code = 'C50.9 và C77' WHERE rank = 'main'"))
-    found = made(settings)
+def test_a_value_that_is_too_long_is_left_out_and_named(stay):
+    long = [row | {"code": "C50.9 và C77"} for row in stay.tables["condition"]]
+    found = made(stay._replace(tables=stay.tables | {"condition": long}))
     path = "ThongTinDieuTri.cdravien_benhchinh_maicd"
     assert dict(leaves(found.values["HoSoBenhAn"]))[path] == ""
     assert found.sources[path]["left_out"] == hosobenhan.TOO_LONG
 
 
-def test_the_ministrys_own_structure_can_be_named(loaded, settings, tmp_path):
+def test_the_ministrys_own_structure_can_be_named(stay, tmp_path):
     own = yaml.safe_load(hosobenhan.FILE.read_text(encoding="utf-8"))
     own["edition"], own["groups"] = "CV292", own["groups"][:1]
     own["groups"][0]["fields"] = [{"name": "HO_TEN", "from": "patient.name"}]
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump(own, allow_unicode=True), encoding="utf-8")
-    assert made(settings, path).values["HoSoBenhAn"] == {
+    assert made(stay, path).values["HoSoBenhAn"] == {
         "phienban": "CV292", "ThongTinBenhNhan": {"sovaovien": "19.000001", "HO_TEN": "TRẦN THỊ MẪU"},
     }  # fmt: skip
 
@@ -129,13 +130,16 @@ def test_a_structure_with_a_fault_is_refused_with_its_place(tmp_path, change, sa
         hosobenhan.structure(path)
 
 
-def test_the_export_writes_three_files_for_each_stay(loaded, tmp_path):
-    done = packages.export_hosobenhan(loaded, tmp_path / "out")
+@pytest.mark.slow
+def test_the_export_writes_three_files_for_each_stay(batch, settings, tmp_path):
+    with database.engine(settings, "loader").begin() as conn:
+        load_every_form(conn, batch)
+    done = packages.export_hosobenhan(batch, tmp_path / "out")
     assert done.done == 1
     (folder,) = (tmp_path / "out").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["HoSoBenhAn.json", "HoSoBenhAn.xml", "nguon.json"]
     assert json.loads((folder / "HoSoBenhAn.json").read_text("utf-8"))["HoSoBenhAn"]["phienban"] == "CV365-2025-06"
     with pytest.raises(SohoaError, match="new folder"):
-        packages.export_hosobenhan(loaded, tmp_path / "out")
+        packages.export_hosobenhan(batch, tmp_path / "out")
     with pytest.raises(SohoaError, match="no batch"):
         packages.export_hosobenhan("NONE", tmp_path / "other")

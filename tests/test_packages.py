@@ -12,6 +12,8 @@ from pipeline import archive, packages
 from records.errors import SohoaError
 from tests.test_archive import BY, PASSWORD, authority, copies, decided, originals, settle_all, told  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 MOMENT = datetime(2026, 11, 27, 3, 4, 5, tzinfo=UTC)
 DESCRIBED = aip.Described(
     number="19.0001", title="Hồ sơ bệnh án 19.0001", organisation="Bệnh viện Mẫu", fonds="Bệnh viện Mẫu",

@@ -17,6 +17,8 @@ from review.tables import account
 from tests.test_archive import BY, PASSWORD, authority, copies, decided, originals, settle_all, told  # noqa: F401
 from tests.test_review_health import browser  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 LATER = date(2040, 1, 1)
 
 

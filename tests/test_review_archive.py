@@ -7,6 +7,8 @@ from pipeline import archive
 from tests.test_archive import BY, PASSWORD, authority, copies, decided, originals  # noqa: F401
 from tests.test_review_health import browser  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def converted(originals, decided, batch, clean):  # noqa: F811

@@ -5,7 +5,8 @@ from alembic import op
 revision = "0023"
 down_revision = "0022"
 
-# `content`: hash of what the copy was made of. A file whose content changed after signing gets another row.
+# `copy_id`, `signed_id`: SHA-256 of the PDF/A in the store. `content`: hash of what the copy was made of; a file whose
+# content changed after signing gets another row.
 CONVERSION = """
 ALTER TABLE pipeline.decision ADD COLUMN target_id text REFERENCES pipeline.target;
 CREATE TABLE pipeline.conversion (
@@ -32,7 +33,6 @@ CREATE TABLE pipeline.conversion (
 CREATE UNIQUE INDEX conversion_replaces ON pipeline.conversion (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX conversion_file ON pipeline.conversion (file_id, converted_at);
 CREATE INDEX conversion_batch ON pipeline.conversion (batch_id);
-COMMENT ON COLUMN pipeline.conversion.copy_id IS 'SHA-256 of the PDF/A in the store; signed_id: of the signed one';
 GRANT SELECT, INSERT, UPDATE, DELETE ON pipeline.conversion TO pipeline;
 GRANT SELECT ON pipeline.conversion TO review, reporting, auditor;
 """
