@@ -21,7 +21,7 @@ from pipeline.pictures import Picture, picture
 from pipeline.settings import settings
 from pipeline.statement import statement_of
 from pipeline.store import Store
-from pipeline.tables import batch, conversion, file, page_text
+from pipeline.tables import batch, conversion, document, file, page_text
 from records.base import Frozen
 from records.document_types import document_types
 from records.errors import SohoaError, UnreadableScan
@@ -105,6 +105,25 @@ def sign(batch_id: str, signer: "Signer", by: str, mark: str) -> int:
             done += 1
     log.info("signed", batch=batch_id, copies=done)
     return done
+
+
+def document_copy(document_id: str, workers: Workers | None = None) -> bytes:
+    """A PDF/A-1b of one document of a converted file, under the mark and look-up code of that conversion. SohoaError
+    where its file was not converted, or has changed since."""
+    with engine(settings(), "pipeline").connect() as conn:
+        own = conn.execute(select(document).where(document.c.document_id == document_id)).mappings().one_or_none()
+        if own is None:
+            raise SohoaError(f"There is no document '{document_id}'; see: sohoa trace PATH")
+        files = {one.file_id: one for one in conversions.files_of(conn, own["batch_id"])}
+        row = conversions.standing_in(conn, own["batch_id"]).get(own["file_id"])
+    whole = files.get(own["file_id"])
+    if whole is None or row is None or row["content"] != conversions.content_of(whole):
+        raise SohoaError(f"The file of '{document_id}' is not converted as it is now; first: sohoa archive make")
+    part = whole._replace(pages=[one for one in whole.pages if one.document_id == document_id])
+    with steps.workers_for(workers) as children:
+        sheets = _sheets(part, children)
+    mark = Mark(row["converted_at"], row["person"], row["organisation"], row["code"])
+    return make_copy(sheets, mark, f"{_title(own['document_type'])} - hồ sơ {whole.label}")
 
 
 def _decision(conn: Connection, batch_id: str, target_id: str) -> targets.Decision:

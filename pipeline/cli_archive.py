@@ -82,6 +82,25 @@ def archive_sign(
     out.print(f"{done} copies signed.", highlight=False)
 
 
+@archive_app.command("document")
+def archive_document(
+    document: str,
+    pdf: Annotated[Path, typer.Option("--out", help="A new file for the PDF/A: patient data.")],
+) -> None:
+    """A PDF/A of one document of a converted file, under that conversion's mark; it is not signed."""
+    from pipeline import archive, audit
+    from pipeline.private_files import write_file
+
+    ready_engine()
+    copy = archive.document_copy(document)
+    try:
+        write_file(pdf, copy)
+    except OSError as error:
+        raise SohoaError(f"{pdf} cannot be written ({error.strerror}); give the path of a new file.") from error
+    with ready_engine().begin() as conn:
+        audit.record(conn, who(), "archive:document", f"document:{document}", {})
+
+
 @archive_app.command("check")
 def archive_check(file: Path) -> None:
     """What the signature of a copy is worth by what was handed in; exits 1 unless it is good."""

@@ -185,6 +185,25 @@ def test_a_damaged_original_leaves_its_file_and_the_others_go_on(originals, deci
     assert made.copies == 1 and [why for _, why in made.left] == ["có trang không mở được trong kho"]
 
 
+def test_one_document_on_request_bears_the_mark_of_its_file(originals, decided, batch, clean, tmp_path):
+    with clean.connect() as conn:
+        query = select(tables.page.c.document_id).order_by(tables.page.c.state.desc())
+        first, second = conn.scalars(query)
+    archive.make(batch, *BY, "T1")
+    (row,) = copies(clean, batch)
+    run = CliRunner().invoke
+    assert run(app, ["archive", "document", first, "--out", str(tmp_path / "a.pdf")]).exit_code == 0
+    with pikepdf.open(tmp_path / "a.pdf") as pdf:
+        (picture,) = pdf.pages[0].get_images().values()
+        assert len(pdf.pages) == 1 and picture.read_raw_bytes() in originals.values()
+        assert row["mark"] in pdf.Root.Metadata.read_bytes().decode()
+    again = run(app, ["archive", "document", first, "--out", str(tmp_path / "a.pdf")])
+    assert again.exit_code != 0
+    for unknown in (second, "NONE"):
+        with pytest.raises(SohoaError, match="is not converted|no document"):
+            archive.document_copy(unknown)
+
+
 def test_the_nightly_scrubbing_finds_a_damaged_copy(originals, decided, batch, clean, settings):
     archive.make(batch, *BY, "T1")
     (row,) = copies(clean, batch)
