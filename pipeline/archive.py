@@ -92,7 +92,7 @@ def sign(batch_id: str, signer: "Signer", by: str, mark: str) -> int:
     own, store, done = certified(signer), Store(settings()), 0
     told = {"subject": own.subject, "issuer": own.issuer, "serial": own.serial, "until": own.valid_until.isoformat()}
     with engine(settings(), "pipeline").begin() as conn:
-        ledger.hold_batch(conn, batch_id)
+        ledger.hold_batch(conn, batch_id, ledger.BATCH_LOCK, ledger.LOAD_LOCK)
         if statement_of(conn, batch_id).mark != mark:
             raise SohoaError("The statement is not the one that was read; read it again: sohoa archive statement BATCH")
         waiting = conn.execute(conversions.latest(batch_id).where(conversion.c.signed_id.is_(None))).mappings().all()

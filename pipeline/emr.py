@@ -43,7 +43,7 @@ IN_DOCUMENT = tuple(state.value for state in (PageState.ASSEMBLED, PageState.LOA
 def load_batch(batch_id: str) -> int:
     """Load every assembled document whose file the guard has not stopped; the number of documents loaded now."""
     with engine(settings(), "pipeline").begin() as alone:
-        ledger.hold_batch(alone, batch_id)
+        ledger.hold_batch(alone, batch_id, ledger.LOAD_LOCK)
         facility = alone.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
         ids = alone.scalars(_assembled(batch_id)).all()
         done = sum(_load_one(batch_id, facility, document_id) for document_id in ids)

@@ -46,7 +46,7 @@ def assemble_batch(batch_id: str, children: Workers) -> int:
     one batch the second waits for the first.
     """
     with engine(settings(), "pipeline").begin() as alone:
-        ledger.hold_batch(alone, batch_id)
+        ledger.hold_batch(alone, batch_id, ledger.BATCH_LOCK)
         return _assemble_batch(batch_id, children)
 
 

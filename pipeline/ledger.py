@@ -27,7 +27,7 @@ __all__ = [
     "receive",
 ]
 
-SCAN_LOCK, BATCH_LOCK = 2, 7
+SCAN_LOCK, BATCH_LOCK, LOAD_LOCK = 2, 7, 8
 MOVABLE = frozenset({"duplicate_of", "document_id"})
 UNKNOWN_TYPE = "application/octet-stream"
 
@@ -62,9 +62,11 @@ def open_batch(conn: Connection, wanted: Batch) -> None:
         )
 
 
-def hold_batch(conn: Connection, batch_id: str) -> None:
-    """Nobody else assembles, loads or undoes the batch until this transaction ends; wait for who does."""
-    conn.execute(select(func.pg_advisory_xact_lock(BATCH_LOCK, func.hashtext(batch_id))))
+def hold_batch(conn: Connection, batch_id: str, *locks: int) -> None:
+    """Nobody else assembles (BATCH_LOCK) or loads (LOAD_LOCK) the batch until this transaction ends; wait for who does.
+    Loading may go on beside assembling; undoing takes both."""
+    for lock in locks:
+        conn.execute(select(func.pg_advisory_xact_lock(lock, func.hashtext(batch_id))))
 
 
 def known(conn: Connection, data: bytes) -> tuple[MediaType, int] | None:

@@ -41,7 +41,7 @@ def undo(batch_id: str) -> Undone:
     """Withdraw a batch; SohoaError when there is none, or while its pages are being read or loaded."""
     with engine(settings(), "pipeline").begin() as conn:
         _refuse_unknown(conn, batch_id)
-        ledger.hold_batch(conn, batch_id)
+        ledger.hold_batch(conn, batch_id, ledger.BATCH_LOCK, ledger.LOAD_LOCK)
         _refuse_in_work(conn, batch_id)
         with engine(settings(), "loader").begin() as loader:
             gone = withdraw_batch(loader, batch_id)
