@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.pages import BenchPage
 from bench.truth import TruthPage
+from loaders.printed import FACES
 from records.separators import Separator
-from reporting.separator_sheets import FACES, print_separators
+from reporting.separator_sheets import print_separators
 
 WIDTH, HEIGHT, DPI = 1654, 2339, 200  # pixels
 LEFT, RIGHT = 140, 1520

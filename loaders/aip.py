@@ -6,7 +6,6 @@ SHA-256, moments ISO 8601 with +07:00, paths relative to the package.
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree.ElementTree import Element, SubElement, indent, register_namespace, tostring
 
+from loaders.private_files import new_folder, write_file
 from records.clock import VIETNAM
-from records.errors import SohoaError
 
 SCHEMAS = Path(__file__).resolve().parent / "schemas"
 METS, XLINK, XSI = (
@@ -78,15 +77,11 @@ def name_of(described: Described) -> str:
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
     """The files of a package below a new folder, for its owner alone. SohoaError when it is there already."""
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-        for path, content in files.items():
-            whole = folder / path
-            whole.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(content)
-    except OSError as error:
-        raise SohoaError(f"{folder} cannot be written ({error.strerror}); give the path of a new folder.") from error
+    new_folder(folder)
+    for path, content in files.items():
+        whole = folder / path
+        whole.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_file(whole, content)
 
 
 def _mets(described: Described, groups: Mapping[str, Mapping[str, bytes]], files: Mapping[str, bytes]) -> bytes:
@@ -195,7 +190,7 @@ def _premis(described: Described, data: Mapping[str, bytes]) -> bytes:
     root = Element("premis", {"xmlns": PREMIS, "version": "3.0"})
     for path, content in data.items():
         own = SubElement(root, "object", {f"{{{XSI}}}type": "file"})
-        _named(own, "object", "local", _id(f"file-{path}", described))
+        _named(own, "object", _id(f"file-{path}", described))
         of = SubElement(own, "objectCharacteristics")
         SubElement(of, "compositionLevel").text = "0"
         fixity = SubElement(of, "fixity")
@@ -207,31 +202,25 @@ def _premis(described: Described, data: Mapping[str, bytes]) -> bytes:
         SubElement(designation, "formatVersion").text = "PDF/A-1b"
         SubElement(own, "originalName").text = Path(path).name
         for at in range(len(described.events)):
-            _linked(own, "linkingEvent", f"event-{at + 1}")
+            _named(own, "linkingEvent", f"event-{at + 1}")
     for at, event in enumerate(described.events):
         own = SubElement(root, "event")
-        _named(own, "event", "local", f"event-{at + 1}")
+        _named(own, "event", f"event-{at + 1}")
         SubElement(own, "eventType").text = event.kind
         SubElement(own, "eventDateTime").text = _moment(event.at)
         SubElement(SubElement(own, "eventDetailInformation"), "eventDetail").text = event.detail
         SubElement(SubElement(own, "eventOutcomeInformation"), "eventOutcome").text = "success"
-        _linked(own, "linkingAgent", _agent_id(described, event.by))
+        _named(own, "linkingAgent", _agent_id(described, event.by))
         for path in data:
-            _linked(own, "linkingObject", _id(f"file-{path}", described))
+            _named(own, "linkingObject", _id(f"file-{path}", described))
     for by in dict.fromkeys(event.by for event in described.events):
         own = SubElement(root, "agent")
-        _named(own, "agent", "local", _agent_id(described, by))
+        _named(own, "agent", _agent_id(described, by))
         SubElement(own, "agentName").text = by
     return _written(root)
 
 
-def _named(parent: Element, what: str, kind: str, value: str) -> None:
-    own = SubElement(parent, f"{what}Identifier")
-    SubElement(own, f"{what}IdentifierType").text = kind
-    SubElement(own, f"{what}IdentifierValue").text = value
-
-
-def _linked(parent: Element, what: str, value: str) -> None:
+def _named(parent: Element, what: str, value: str) -> None:
     own = SubElement(parent, f"{what}Identifier")
     SubElement(own, f"{what}IdentifierType").text = "local"
     SubElement(own, f"{what}IdentifierValue").text = value

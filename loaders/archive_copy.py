@@ -19,11 +19,11 @@ from fpdf.fonts import TTFFont
 from numpy.typing import NDArray
 from PIL import Image
 
+from loaders.printed import Modules, add_face, draw_square, qr_modules
 from records.clock import VIETNAM
 from records.errors import SohoaError
 
 FACE = "Arimo"
-FILE = "/usr/share/fonts/truetype/croscore/Arimo-Regular.ttf"  # of the package fonts-croscore, which ./run installs
 MARK = "BẢN ĐIỆN TỬ CHUYỂN ĐỔI TỪ VĂN BẢN GIẤY"
 STRIP, LEAST_WIDE = 44.0, 400.0  # points: the strip below each page, and the room that its words need
 SIGNATURE = "CoQuanChuyenDoi"  # the field that the organisation signs in
@@ -91,15 +91,12 @@ class Sheet(NamedTuple):
 def make_copy(sheets: Iterable[Sheet], mark: Mark, title: str) -> bytes:
     """The PDF/A-1b of a file. SohoaError when there is no page, or the typeface is not installed."""
     pdf = FPDF(unit="pt", enforce_compliance="PDF/A-1B")
-    try:
-        pdf.add_font(FACE, fname=FILE)
-    except FileNotFoundError as error:
-        raise SohoaError(f"The typeface {FACE} is not there; run: apt-get install fonts-croscore") from error
+    add_face(pdf, FACE, "", "Regular")
     pdf.set_auto_page_break(False)
     pdf.set_title(title)
     pdf.set_lang("vi")
     pdf.set_creation_date(mark.converted_at)
-    square = _qr(mark.code)
+    square = qr_modules(mark.code, "M")
     for number, sheet in enumerate(sheets, start=1):
         _add(pdf, sheet, mark, square, number)
     if not pdf.pages:
@@ -107,7 +104,7 @@ def make_copy(sheets: Iterable[Sheet], mark: Mark, title: str) -> bytes:
     return _described(bytes(pdf.output()), mark, title)
 
 
-def _add(pdf: FPDF, sheet: Sheet, mark: Mark, square: NDArray[Any], number: int) -> None:
+def _add(pdf: FPDF, sheet: Sheet, mark: Mark, square: Modules, number: int) -> None:
     picture = io.BytesIO(sheet.picture) if isinstance(sheet.picture, bytes) else _plain(sheet.picture)
     pixels = Image.open(picture).size if isinstance(picture, io.BytesIO) else picture.size
     lying = pixels[0] * POINTS / sheet.dpi, pixels[1] * POINTS / sheet.dpi
@@ -146,12 +143,9 @@ def _write_words(pdf: FPDF, words: Sequence[Seen], wide: float, high: float) -> 
     pdf.set_stretching(100)
 
 
-def _stamp(pdf: FPDF, mark: Mark, square: NDArray[Any], page: str, wide: float, high: float) -> None:
+def _stamp(pdf: FPDF, mark: Mark, square: Modules, page: str, wide: float, high: float) -> None:
     margin = (STRIP - QR) / 2
-    module = QR / len(square)
-    for row, modules in enumerate(square):
-        for column in np.flatnonzero(modules):
-            pdf.rect(wide - margin - QR + column * module, high + margin + row * module, module, module, style="F")
+    draw_square(pdf, square, wide - margin - QR, high + margin, QR)
     room, words = wide - QR - 4 * margin, mark.words().split(" - ")
     lines = [f"{words[0]} - {words[1]}", " - ".join(words[2:]), page]
     size = SMALL
@@ -161,15 +155,6 @@ def _stamp(pdf: FPDF, mark: Mark, square: NDArray[Any], page: str, wide: float, 
     pdf.set_font(FACE, size=size)
     for at, line in enumerate(lines):
         pdf.text(margin, high + margin + 8 + at * (STRIP - 2 * margin - 6) / 2.2, line)
-
-
-def _qr(code: str) -> NDArray[Any]:
-    """Modules of the QR code, True for black."""
-    import zxingcpp
-
-    made = zxingcpp.create_barcode(code, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
-    drawn = np.asarray(made.to_image(scale=1, add_quiet_zones=False))
-    return drawn < 128
 
 
 def _add_field(pdf: Any) -> None:

@@ -6,22 +6,19 @@ disease, no "abnormal"; what the paper marks as high or low is not passed on. ht
 """
 
 import base64
-import hashlib
-import json
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from loaders.stays import Row, Stay
 from loaders.tables import OF_DOCUMENT
+from records.code_lists import name_of
 from records.code_lists import rows as code_list
-from records.document_types import document_types
-from records.errors import SohoaError
+from records.document_types import title_of
 
 Resource = dict[str, Any]
-Held = Mapping[str, tuple[str, str]]
 
 SYSTEM = "urn:sohoa"  # the default of the hospital's own URIs
 NAMES = uuid.uuid5(uuid.NAMESPACE_URL, SYSTEM)
@@ -58,21 +55,6 @@ def bundle_of(
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
-def held_by(bundle: Resource) -> Held:
-    """What a server holds once it has taken a bundle: fullUrl -> (search that finds it, hash of its content)."""
-    return {one["fullUrl"]: (_search(one), _hash(one["resource"])) for one in bundle["entry"] if "resource" in one}
-
-
-def bringing_up_to(bundle: Resource, held: Held, kept: Collection[str] = ()) -> Resource:
-    """The bundle for a server that holds an earlier state of the stay: what has changed is updated, what is no more is
-    deleted there (but for `kept`, searches of what others still need), the rest is created unless it is there."""
-    entries = [_updated(one, held) for one in bundle["entry"]]
-    now = {one["fullUrl"] for one in bundle["entry"]}
-    gone = [search for url, (search, _) in reversed(list(held.items())) if url not in now and search not in kept]
-    entries += [{"request": {"method": "DELETE", "url": search}} for search in gone]
-    return bundle | {"entry": entries}
-
-
 def search_of(table: str, key: str, system: str = SYSTEM) -> str:
     """The search that finds the resource of a row."""
     return f"{TYPES[table]}?{_condition(table, key, system)}"
@@ -87,27 +69,12 @@ def _key_system(table: str, system: str) -> str:
     return f"{system}:{table.replace('_', '-')}"
 
 
-def _updated(entry: Resource, held: Held) -> Resource:
-    before = held.get(entry["fullUrl"])
-    if before is None or before[1] == _hash(entry["resource"]):
-        return entry
-    return entry | {"request": {"method": "PUT", "url": _search(entry)}}
-
-
-def _search(entry: Resource) -> str:
-    return f"{entry['request']['url']}?{entry['request']['ifNoneExist']}"
-
-
-def _hash(resource: Resource) -> str:
-    return hashlib.sha256(json.dumps(resource, sort_keys=True).encode()).hexdigest()
-
-
 class _Bundle:
     def __init__(
         self, stay: Stay, facility: tuple[str, str], system: str, software: str, restricted: Collection[str]
     ) -> None:
         self.stay, self.facility, self.system, self.software = stay, facility, system, software
-        self.restricted = restricted
+        self.restricted, self.forms = restricted, stay.forms
         self.subject = {"reference": self.url("patient", stay.patient["patient_id"])}
         self.during = {"reference": self.url("encounter", stay.encounter["encounter_id"])}
 
@@ -129,22 +96,16 @@ class _Bundle:
         return f"urn:uuid:{uuid.uuid5(NAMES, f'{self.system}|{table}|{key}')}"
 
     def _entry(self, table: str, key: str, resource: Resource) -> Resource:
-        kind, condition = resource["resourceType"], self._condition(table, key)
-        request = {"method": "POST", "url": kind, "ifNoneExist": condition}
+        condition = _condition(table, key, self.system)
+        request = {"method": "POST", "url": resource["resourceType"], "ifNoneExist": condition}
         return {"fullUrl": self.url(table, key), "resource": resource, "request": request}
-
-    def _condition(self, table: str, key: str) -> str:
-        return _condition(table, key, self.system)
-
-    def _key_system(self, table: str) -> str:
-        return _key_system(table, self.system)
 
     def _base(self, kind: str, table: str, key: str, document_id: str = "") -> Resource:
         tags = [{"system": f"{self.system}:origin"} | PAPER]
         label = {"security": [{"system": CONFIDENTIALITY, "code": "R", "display": "restricted"}]}
         meta: Resource = {"tag": tags} | (label if document_id in self.restricted else {})
         resource: Resource = {"resourceType": kind, "meta": meta}
-        own = {"system": self._key_system(table)}
+        own = {"system": _key_system(table, self.system)}
         if table == "provenance":
             tags.append(own | {"code": _short(table, key)})
         else:
@@ -170,12 +131,10 @@ class _Bundle:
             telecom=row["phone"] and [{"system": "phone", "value": row["phone"]}],
             contact=row["contact_name"] and [{"name": {"text": row["contact_name"]}}],
         )
-        made["extension"] = [
-            {"url": f"{self.system}:{column}", "valueString": row[column]}
-            for column in ("ethnicity", "occupation")
-            if row[column]
-        ]
-        return made if made["extension"] else {name: value for name, value in made.items() if name != "extension"}
+        said = {column: row[column] for column in ("ethnicity", "occupation") if row[column]}
+        return made | _given(
+            extension=[{"url": f"{self.system}:{name}", "valueString": text} for name, text in said.items()]
+        )
 
     def _encounter(self) -> Resource:
         row = self.stay.encounter
@@ -192,13 +151,11 @@ class _Bundle:
         return made | {"serviceProvider": {"reference": self.url("organization", self.facility[0])}}
 
     def _outcome(self, code: str) -> Resource:
-        names = [one["name"] for one in code_list("outcomes") if one["code"] == code]
-        return {"coding": [{"system": f"{self.system}:outcome", "code": code}], "text": names[0] if names else code}
+        return {"coding": [{"system": f"{self.system}:outcome", "code": code}], "text": name_of("outcomes", code)}
 
     def _document(self, document_id: str) -> Resource:
         pages = [page for page in self.stay.pages if page["document_id"] == document_id]
-        kind = document_types().get(pages[0]["type"])
-        title = kind.title.vi if kind else pages[0]["type"]
+        title = title_of(pages[0]["type"])
         made = self._base("DocumentReference", "document_reference", document_id, document_id)
         made |= {"status": pages[0]["state"], "subject": self.subject, "description": title}
         made["type"] = {"coding": [{"system": f"{self.system}:form", "code": pages[0]["type"]}], "text": title}
@@ -268,9 +225,8 @@ class _Bundle:
 
     def _of_report(self, row: Row) -> Resource:
         document = row["document_id"]
-        kind = document_types().get(next(p["type"] for p in self.stay.pages if p["document_id"] == document))
         made = self._of("diagnostic_report", row, encounter=self.during, status="final")
-        made["code"] = {"text": kind.title.vi if kind else row["modality"] or "Báo cáo"}
+        made["code"] = {"text": title_of(self.forms.get(document, "")) or row["modality"] or "Báo cáo"}
         made |= _given(effectiveDateTime=_time(row["collected_at"]), issued=_instant(row["issued_at"]))
         parts = [row[column] for column in ("site", "gross", "micro", "findings") if row[column]]
         made |= _given(conclusion=row["conclusion"])
@@ -294,8 +250,7 @@ class _Bundle:
             if value["target_table"] in TYPES:
                 of_row.setdefault((value["document_id"], value["target_table"], value["target_id"]), []).append(value)
         for (document_id, table, target), values in of_row.items():
-            page_of = {page["page_id"]: page["document_id"] for page in self.stay.pages}
-            aim = page_of[target] if table == "document_reference" else target
+            aim = document_id if table == "document_reference" else target
             key = f"{document_id}|{table}|{target}"
             yield key, self._provenance(key, self.url(table, aim), self.url("document_reference", document_id), values)
 
@@ -363,16 +318,3 @@ def _sections(page: Row) -> Iterator[Resource]:
     for column in SECTIONS:
         if page[column]:
             yield _plain(page[column], column)
-
-
-def refusals_in(sent: Resource, answer: Resource) -> list[str]:
-    """What a server did not take of a transaction, by resource and status; SohoaError when it is no answer to it."""
-    answered = answer.get("entry", [])
-    if answer.get("resourceType") != "Bundle" or len(answered) != len(sent["entry"]):
-        raise SohoaError("The server did not answer every resource of the transaction; ask its administrator.")
-    pairs = zip(sent["entry"], answered, strict=True)
-    return [
-        f"{one['request']['method']} {one['request']['url'].partition('?')[0]}: {status}"
-        for one, told in pairs
-        if not (status := str(told.get("response", {}).get("status", "none"))).startswith("2")
-    ]

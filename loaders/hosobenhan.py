@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from loaders.stays import Row, Stay
 from loaders.tables import metadata
 from records.base import Frozen
-from records.code_lists import rows as code_list
+from records.code_lists import name_of
 from records.errors import SohoaError
 
 FILE = Path(__file__).resolve().parent / "hosobenhan.yaml"
@@ -114,7 +114,6 @@ class _Making:
     def __init__(self, stay: Stay, wanted: Structure) -> None:
         self.stay, self.wanted = stay, wanted
         self.sources: dict[str, Any] = {}
-        self.types = {page["document_id"]: page["type"] for page in stay.pages}
         self.said: dict[tuple[str, str, str], list[Row]] = {}
         for row in stay.provenance:
             self.said.setdefault((row["target_table"], row["target_id"], row["target_column"]), []).append(row)
@@ -122,8 +121,8 @@ class _Making:
     def group(self, group: Group) -> Any:
         """An element, or the elements of a group."""
         if group.per == "stay":
-            return self._element(group, group.name, self.stay.documents_by(self.wanted.forms, self.types))
-        own = [document for document in self.stay.documents if self.types[document] in group.per]
+            return self._element(group, group.name, self.stay.documents_by(self.wanted.forms))
+        own = [document for document in self.stay.documents if self.stay.forms[document] in group.per]
         return [self._element(group, f"{group.name}[{at}]", [document]) for at, document in enumerate(own)]
 
     def _element(self, group: Group, path: str, documents: list[str]) -> dict[str, Any]:
@@ -187,7 +186,7 @@ def _formed(text: str, form: str) -> str:
     if form == "sex":
         return SEXES.get(text, "")
     if form == "outcome":
-        return next((row["name"] for row in code_list("outcomes") if row["code"] == text), text)
+        return name_of("outcomes", text)
     if form in ("date", "moment"):
         return _day(text, form)
     return text

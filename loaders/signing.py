@@ -8,7 +8,8 @@ it can be checked without a network. Nothing here opens a connection. Rules: Law
 import asyncio
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,13 +78,12 @@ def open_key(pkcs12: bytes, password: str) -> "Signer":
 
     with _quiet():
         try:
-            signer = SimpleSigner.load_pkcs12_data(pkcs12, other_certs=(), passphrase=password.encode())
+            signer: Signer | None = SimpleSigner.load_pkcs12_data(pkcs12, other_certs=(), passphrase=password.encode())
         except (ValueError, TypeError, OSError) as error:
             raise SohoaError(NO_KEY) from error
     if signer is None or signer.signing_cert is None:
         raise SohoaError(NO_KEY)
-    found: Signer = signer
-    return found
+    return signer
 
 
 def open_token(library: str, token: str, label: str, pin: str) -> "Signer":
@@ -99,9 +99,8 @@ def open_token(library: str, token: str, label: str, pin: str) -> "Signer":
             own: dict[str, Any] = {"cert_label": label, "key_label": label, "other_certs_to_pull": None}
             signer: Signer = PKCS11Signer(session, **own)
             certified(signer)
-            if (
-                signer.signing_cert and signer.signing_cert.public_key.algorithm == "ec"
-            ):  # few tokens hash for an elliptic curve themselves
+            own_key = signer.signing_cert.public_key if signer.signing_cert else None
+            if own_key and own_key.algorithm == "ec":  # few tokens hash for an elliptic curve themselves
                 signer = PKCS11Signer(session, **own, use_raw_mechanism=True)
         except (PKCS11Error, RuntimeError, LookupError) as error:
             raise SohoaError(NO_TOKEN.format(token=token, label=label)) from error
@@ -255,15 +254,15 @@ def _sentence(error: BaseException) -> str:
     return NO_STATUS if "revocation" in told.lower() else f"The certificate cannot be used: {type(error).__name__}."
 
 
-class _quiet:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """pyHanko logs whole tracebacks of what is said in a sentence here."""
-
-    def __enter__(self) -> None:
-        self.loggers = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
-        self.before = [one.level for one in self.loggers]
-        for one in self.loggers:
-            one.setLevel(logging.CRITICAL + 1)
-
-    def __exit__(self, *_: object) -> None:
-        for one, level in zip(self.loggers, self.before, strict=True):
+    loggers = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for one, level in zip(loggers, before, strict=True):
             one.setLevel(level)

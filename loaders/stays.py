@@ -1,6 +1,6 @@
 """After stage 9, loaders.stays: everything that the EMR holds of one stay, for whatever is made of it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -25,10 +25,16 @@ class Stay(NamedTuple):
         """The rows of a table that one document wrote."""
         return [row for row in self.tables.get(table, ()) if row["document_id"] == document_id]
 
-    def documents_by(self, forms: Sequence[str], types: Mapping[str, str]) -> list[str]:
+    @property
+    def forms(self) -> dict[str, str]:
+        """Id of each document -> its form."""
+        return {page["document_id"]: page["type"] for page in self.pages}
+
+    def documents_by(self, forms: Sequence[str]) -> list[str]:
         """Ids of the documents, those of these forms first and in their order."""
         rank = {form: at for at, form in enumerate(forms)}
-        return sorted(self.documents, key=lambda own: rank.get(types[own], len(rank)))
+        own = self.forms
+        return sorted(self.documents, key=lambda document: rank.get(own[document], len(rank)))
 
     @property
     def documents(self) -> list[str]:

@@ -23,7 +23,7 @@ from pipeline.statement import statement_of
 from pipeline.store import Store
 from pipeline.tables import batch, conversion, document, file, page_text
 from records.base import Frozen
-from records.document_types import document_types
+from records.document_types import title_of
 from records.errors import SohoaError, UnreadableScan
 from records.pages import Box, Line, PageImage, PageText, Word, around
 from records.states import PageState
@@ -45,9 +45,11 @@ class Made(Frozen):
     left: tuple[tuple[str, str], ...]
 
 
-class _By(NamedTuple):
-    """Who converts: account, full name, and hospital."""
+class _Order(NamedTuple):
+    """What a run converts by: the batch, the director's decision, and who does it (account, full name, hospital)."""
 
+    batch_id: str
+    decision_id: str
     converted_by: str
     person: str
     organisation: str
@@ -60,7 +62,8 @@ def make(batch_id: str, account_id: str, person: str, target_id: str = "", worke
     """
     with engine(settings(), "pipeline").begin() as conn:
         decided = _decision(conn, batch_id, target_id)
-        by = _By(account_id, person, conversions.organisation_of(conn, batch_id))
+        organisation = conversions.organisation_of(conn, batch_id)
+        order = _Order(batch_id, decided.decision_id, account_id, person, organisation)
         files = conversions.files_of(conn, batch_id)
         standing = conversions.standing_in(conn, batch_id)
     copies, stood, left = 0, 0, []
@@ -72,7 +75,7 @@ def make(batch_id: str, account_id: str, person: str, target_id: str = "", worke
                 stood += 1
             else:
                 try:
-                    _convert(one, batch_id, decided.decision_id, by, children)
+                    _convert(one, order, children)
                     copies += 1
                 except UnreadableScan as error:
                     log.warning("not_converted", file=one.file_id, code=error.code)
@@ -123,7 +126,7 @@ def document_copy(document_id: str, workers: Workers | None = None) -> bytes:
     with steps.workers_for(workers) as children:
         sheets = _sheets(part, children)
     mark = Mark(row["converted_at"], row["person"], row["organisation"], row["code"])
-    return make_copy(sheets, mark, f"{_title(own['document_type'])} - hồ sơ {whole.label}")
+    return make_copy(sheets, mark, f"{title_of(own['document_type'])} - hồ sơ {whole.label}")
 
 
 def _decision(conn: Connection, batch_id: str, target_id: str) -> targets.Decision:
@@ -144,21 +147,21 @@ def _decision(conn: Connection, batch_id: str, target_id: str) -> targets.Decisi
     return found
 
 
-def _convert(one: conversions.FileToConvert, batch_id: str, decision_id: str, by: _By, children: Workers) -> None:
+def _convert(one: conversions.FileToConvert, order: _Order, children: Workers) -> None:
     """Make and keep the copy of a file; it takes the place of one that was not signed, and follows one that was."""
     sheets = _sheets(one, children)
     with engine(settings(), "pipeline").connect() as conn:
-        facility_id = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == batch_id)).one()
-    mark = Mark(datetime.now(UTC).replace(microsecond=0), by.person, by.organisation, new_code(facility_id))
-    copy_id = Store(settings()).put(make_copy(sheets, mark, f"Hồ sơ {one.label}"))
-    row = by._asdict() | {
-        "code": mark.code, "file_id": one.file_id, "batch_id": batch_id, "decision_id": decision_id,
-        "content": conversions.content_of(one), "pages": len(sheets), "mark": mark.words(), "copy_id": copy_id,
+        facility_id = conn.scalars(select(batch.c.facility_id).where(batch.c.batch_id == order.batch_id)).one()
+    mark = Mark(datetime.now(UTC).replace(microsecond=0), order.person, order.organisation, new_code(facility_id))
+    row = order._asdict() | {
+        "code": mark.code, "file_id": one.file_id, "content": conversions.content_of(one), "pages": len(sheets),
+        "mark": mark.words(), "copy_id": Store(settings()).put(make_copy(sheets, mark, f"Hồ sơ {one.label}")),
         "converted_at": mark.converted_at, "scans": sorted({p.scan_id for p in one.pages}),
     }  # fmt: skip
     with engine(settings(), "pipeline").begin() as conn:
         conn.execute(select(file.c.file_id).where(file.c.file_id == one.file_id).with_for_update())
-        before = conversions.standing_in(conn, batch_id).get(one.file_id)
+        own = conversions.latest(order.batch_id).where(conversion.c.file_id == one.file_id)
+        before = conn.execute(own).mappings().one_or_none()
         if before and not before["signed_id"]:
             row["replaces"] = before["replaces"]
             conn.execute(delete(conversion).where(conversion.c.code == before["code"]))
@@ -181,7 +184,7 @@ def _sheets(one: conversions.FileToConvert, children: Workers) -> list[Sheet]:
         pictures[job.page_id] = found
     sheets, before = [], ""
     for row in one.pages:
-        heading = _title(row.document_type) if row.document_id != before else ""
+        heading = title_of(row.document_type) if row.document_id != before else ""
         before = row.document_id
         image, words = _words(texts.get(row.page_id))
         held = pictures[row.page_id]
@@ -224,11 +227,6 @@ def _middle(box: Box) -> dict[str, float]:
 def _in_file(image: PageImage, box: Box) -> tuple[float, float, float, float]:
     found = image.in_file(box)
     return found.left, found.top, found.right, found.bottom
-
-
-def _title(document_type: str) -> str:
-    kind = document_types().get(document_type)
-    return kind.title.vi if kind else document_type
 
 
 def shown(turn: int, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

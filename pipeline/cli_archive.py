@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_common import Json, err, out, print_rows, ready_engine, who
+from pipeline.cli_common import Json, err, out, people, print_rows, ready_engine, recorded, who
 from records.errors import SohoaError
 
 archive_app = typer.Typer(help="Archive copies: PDF/A with the mark of their conversion, signed.", no_args_is_help=True)
@@ -20,17 +20,15 @@ def archive_make(
     target: Annotated[str, typer.Option(help="The target that the batch is converted for, at the first time.")] = "",
 ) -> None:
     """Make the archive copy of every file of which nothing is open; exits 1 when some are left."""
-    from pipeline import archive, audit
-    from review import accounts
+    from pipeline import archive
+    from review.policy import Right
 
     with ready_engine().connect() as conn:
-        names = {a["account_id"]: str(a["name"]) for a in accounts.listed(conn) if a["usable"]}
+        names = people(conn, Right.SIGNED_IN)
     if by not in names:
         raise SohoaError(f"There is no user '{by}' who may convert; see: sohoa user list")
     done = archive.make(batch, by, names[by], target)
-    with ready_engine().begin() as conn:
-        detail = {"by": by, "copies": done.copies, "left": len(done.left)}
-        audit.record(conn, who(), "archive:make", f"batch:{batch}", detail)
+    recorded("archive:make", f"batch:{batch}", {"by": by, "copies": done.copies, "left": len(done.left)})
     out.print(f"{done.copies} copies made, {done.stood} stood, {len(done.left)} files left.", highlight=False)
     for label, why in done.left:
         err.print(f"{label}: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)
@@ -69,7 +67,7 @@ def archive_sign(
     import sys
 
     from loaders.signing import open_key, open_token
-    from pipeline import archive, audit, trust
+    from pipeline import archive, trust
 
     if (key is None) == (not token):
         raise SohoaError("Name the key: either --key FILE, or --token, --label and --library.")
@@ -77,8 +75,7 @@ def archive_sign(
     password = sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("Password", hide_input=True)
     signer = open_key(trust.read(key), password) if key else open_token(library, token, label, password)
     done = archive.sign(batch, signer, who(), statement)
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), "archive:sign", f"batch:{batch}", {"copies": done, "statement": statement})
+    recorded("archive:sign", f"batch:{batch}", {"copies": done, "statement": statement})
     out.print(f"{done} copies signed.", highlight=False)
 
 
@@ -88,17 +85,12 @@ def archive_document(
     pdf: Annotated[Path, typer.Option("--out", help="A new file for the PDF/A: patient data.")],
 ) -> None:
     """A PDF/A of one document of a converted file, under that conversion's mark; it is not signed."""
-    from pipeline import archive, audit
-    from pipeline.private_files import write_file
+    from loaders.private_files import write_file
+    from pipeline import archive
 
     ready_engine()
-    copy = archive.document_copy(document)
-    try:
-        write_file(pdf, copy)
-    except OSError as error:
-        raise SohoaError(f"{pdf} cannot be written ({error.strerror}); give the path of a new file.") from error
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), "archive:document", f"document:{document}", {})
+    write_file(pdf, archive.document_copy(document))
+    recorded("archive:document", f"document:{document}", {})
 
 
 @archive_app.command("check")
@@ -119,12 +111,11 @@ def archive_check(file: Path) -> None:
 
 
 def _hand_in(kind: str, file: Path) -> None:
-    from pipeline import audit, trust
+    from pipeline import trust
     from pipeline.settings import settings
 
     told = trust.add(settings(), trust.Kind(kind), trust.read(file))
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), f"signing:{kind}", "signing", {"what": told})
+    recorded(f"signing:{kind}", "signing", {"what": told})
     out.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -143,13 +134,12 @@ def signing_other(file: Path) -> None:
 @signing_app.command("crl")
 def signing_crl(source: str) -> None:
     """Keep a revocation list: a file, or the address of one on a host of the setting `revocation_hosts`."""
-    from pipeline import audit, trust
+    from pipeline import trust
     from pipeline.settings import settings
 
     if not source.startswith(("http://", "https://")):
         _hand_in("crl", Path(source))
         return
     told = trust.fetch(settings(), source)
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), "signing:crl", "signing", {"what": told})
+    recorded("signing:crl", "signing", {"what": told})
     out.print(told, highlight=False, markup=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_common import Facility, Json, out, print_rows, ready_engine, who, write_private
+from pipeline.cli_common import Facility, Json, out, people, print_rows, ready_engine, recorded, who, write_private
 from records.errors import SohoaError
 from records.pages import Boundary
 
@@ -68,8 +68,7 @@ def batch_release(
 ) -> None:
     """Let a held batch be loaded in spite of the checks that it fails now; a new failure holds it again."""
     from pipeline import audit, releases
-    from review import accounts
-    from review.policy import Right, may
+    from review.policy import Right
     from review.restricted import reason_of
 
     try:
@@ -77,8 +76,7 @@ def batch_release(
     except ValueError as error:
         raise SohoaError(f"The reason cannot be kept: {error}.") from error
     with ready_engine().begin() as conn:
-        seniors = {a["account_id"] for a in accounts.listed(conn) if a["usable"] and may(str(a["role"]), Right.RELEASE)}
-        if by not in seniors:
+        if by not in people(conn, Right.RELEASE):
             raise SohoaError(f"'{by}' may not release a batch; name a senior: sohoa user list")
         releases.decide(conn, batch, by, releases.Decision.ACCEPT, why)
         audit.record(conn, who(), "release:command", f"batch:{batch}", {"by": by})
@@ -92,14 +90,12 @@ def batch_undo(
     as_json: Json = False,
 ) -> None:
     """Take a batch back out of the EMR; what others have changed there since is left, and named."""
-    from pipeline import audit
     from pipeline import undo as undoing
 
     if not 10 <= len(reason.strip()) <= 500:
         raise SohoaError("The reason cannot be kept: write 10 to 500 letters.")
     done = undoing.undo(batch)
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), "batch:undo", f"batch:{batch}", done.model_dump(mode="json") | {"reason": reason})
+    recorded("batch:undo", f"batch:{batch}", done.model_dump(mode="json") | {"reason": reason})
     if as_json:
         print_rows([done.model_dump(mode="json")], True)
         return

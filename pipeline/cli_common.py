@@ -2,8 +2,8 @@
 
 import csv
 import getpass
+import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -30,11 +30,9 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 def write_private(path: Path, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A new CSV that its owner alone may read, no cell of which a spreadsheet takes for a formula."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise SohoaError(f"{path} cannot be written ({error.strerror}); give the path of a new file.") from error
-    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
+    from loaders.private_files import new_file
+
+    with io.TextIOWrapper(new_file(path), encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(headings)
         writer.writerows(["'" + cell if cell.startswith(FORMULA) else cell for cell in row] for row in rows)
@@ -62,6 +60,26 @@ def facility_code(given: str) -> str:
     from pipeline.settings import settings
 
     return given or settings().facility
+
+
+def recorded(action: str, object: str, detail: dict[str, Any]) -> None:
+    """Write an act of this command, which has its own transactions, into the audit trail."""
+    from pipeline import audit
+
+    with ready_engine().begin() as conn:
+        audit.record(conn, who(), action, object, detail)
+
+
+def people(conn: Any, right: Any) -> dict[str, str]:
+    """Account -> full name of everybody who may do something in the workbench. `right`: a `review.policy.Right`."""
+    from review import accounts
+    from review.policy import may
+
+    return {
+        str(a["account_id"]): str(a["name"])
+        for a in accounts.listed(conn)
+        if a["usable"] and may(str(a["role"]), right)
+    }
 
 
 def who() -> str:

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Engine
 
-from pipeline.cli_common import Json, err, out, print_rows, ready_engine, who
+from pipeline.cli_common import Json, err, out, print_rows, ready_engine, recorded
 from records.errors import SohoaError
 
 Batch = Annotated[str, typer.Option("--batch", help="The batch whose stays are meant.")]
@@ -26,7 +25,7 @@ def export_fhir(batch: Batch, folder: Out) -> None:
 
     ready_engine()
     done = fhir.export(batch, folder)
-    _recorded("export:fhir", batch, {"stays": done})
+    recorded("export:fhir", f"batch:{batch}", {"stays": done})
     out.print(f"{done} stays written to {folder}.", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -43,7 +42,12 @@ def export_hosobenhan(
     from pipeline import packages
 
     ready_engine()
-    _told("export:hosobenhan", batch, packages.export_hosobenhan(batch, folder, structure or hosobenhan.FILE), folder)
+    _told(
+        "export:hosobenhan",
+        f"batch:{batch}",
+        packages.export_hosobenhan(batch, folder, structure or hosobenhan.FILE),
+        folder,
+    )
 
 
 @export_app.command("archive")
@@ -52,7 +56,7 @@ def export_archive(batch: Batch, folder: Out) -> None:
     from pipeline import packages
 
     ready_engine()
-    _told("export:archive", batch, packages.export_archive(batch, folder), folder)
+    _told("export:archive", f"batch:{batch}", packages.export_archive(batch, folder), folder)
 
 
 @export_app.command("handover")
@@ -64,7 +68,7 @@ def export_handover(
     from reporting import trace
 
     story = "\n".join(trace.story(code))
-    _told("export:handover", code, packages.hand_over(code, folder, story), folder)
+    _told("export:handover", f"conversion:{code}", packages.hand_over(code, folder, story), folder)
 
 
 @send_app.command("fhir")
@@ -74,7 +78,7 @@ def send_fhir(url: str, batch: Batch) -> None:
 
     ready_engine()
     done = fhir.send(url, batch)
-    _recorded("send:fhir", batch, {"url": url, "taken": done.taken, "refused": len(done.refused)})
+    recorded("send:fhir", f"batch:{batch}", {"url": url, "taken": done.taken, "refused": len(done.refused)})
     out.print(f"{done.taken} stays taken, {len(done.refused)} not.", highlight=False)
     for sentence in done.refused:
         err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
@@ -83,30 +87,21 @@ def send_fhir(url: str, batch: Batch) -> None:
 
 def _told(action: str, what: str, done: Any, folder: Path) -> None:
     """Record what was written where, print it, and end with 1 when something was left."""
-    _recorded(action, what, {"done": done.done, "left": len(done.left)})
+    recorded(action, what, {"done": done.done, "left": len(done.left)})
     out.print(f"{done.done} written to {folder}.", highlight=False, markup=False, soft_wrap=True)
     for label, why in done.left:
         err.print(f"{label}: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(1 if done.left else 0)
 
 
-def _recorded(action: str, batch: str, detail: dict[str, Any]) -> None:
-    from pipeline import audit
-
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), action, f"batch:{batch}", detail)
-
-
 @consumer_app.command("add")
 def consumer_add(name: str) -> None:
     """Tell a system every change from now on; what stands already it takes from the tables."""
     from loaders import changes
-    from pipeline import audit
 
-    with _loader().begin() as conn:
+    with ready_engine("loader").begin() as conn:
         after = changes.add_consumer(conn, name)
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), "consumer:add", f"consumer:{name}", {"after": after})
+    recorded("consumer:add", f"consumer:{name}", {"after": after})
     out.print(f"{name} is told every change after number {after}.", highlight=False, markup=False)
 
 
@@ -114,13 +109,11 @@ def consumer_add(name: str) -> None:
 def consumer_remove(name: str) -> None:
     """Tell a system nothing any more."""
     from loaders import changes
-    from pipeline import audit
 
-    with _loader().begin() as conn:
+    with ready_engine("loader").begin() as conn:
         if not changes.remove_consumer(conn, name):
             raise SohoaError(f"'{name}' is told nothing; see: sohoa consumer list")
-    with ready_engine().begin() as conn:
-        audit.record(conn, who(), "consumer:remove", f"consumer:{name}", {})
+    recorded("consumer:remove", f"consumer:{name}", {})
 
 
 @consumer_app.command("list")
@@ -128,16 +121,8 @@ def consumer_list(as_json: Json = False) -> None:
     """How many changes wait for each system, and what it refused."""
     from loaders import changes
 
-    with _loader().connect() as conn:
+    with ready_engine("loader").connect() as conn:
         print_rows([row | {"oldest": str(row["oldest"] or "")} for row in changes.consumers(conn)], as_json)
         for one in changes.refusals(conn) if not as_json else ():
             told = f"{one.consumer_id} refused {one.change_id} ({one.table_name}, {one.document_id}): {one.why}"
             out.print(told, highlight=False, markup=False, soft_wrap=True)
-
-
-def _loader() -> Engine:
-    from pipeline.database import engine
-    from pipeline.settings import settings
-
-    ready_engine()
-    return engine(settings(), "loader")

@@ -1,11 +1,13 @@
 """The command line, pipeline.cli_paper: `sohoa register ...` and `sohoa paper ...`, conversions and their paper."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli_common import Json, out, print_rows, ready_engine, who, write_private
+from pipeline.cli_common import Json, out, people, print_rows, ready_engine, who, write_private
 from records.errors import SohoaError
 
 register_app = typer.Typer(help="The register of conversions.", no_args_is_help=True)
@@ -50,10 +52,8 @@ def paper_propose(
     """The first of two people proposes that the paper may be destroyed."""
     from pipeline import paper
 
-    with ready_engine().begin() as conn:
-        _may(conn, by)
+    with _as(by, "propose", f"conversion:{code}") as conn:
         paper.propose(conn, code, by, minutes)
-        _record(conn, "propose", code, by)
 
 
 @paper_app.command("agree")
@@ -61,10 +61,8 @@ def paper_agree(code: Code, by: By) -> None:
     """The second person agrees: the paper is marked destroyable, and nothing more."""
     from pipeline import paper
 
-    with ready_engine().begin() as conn:
-        _may(conn, by)
+    with _as(by, "agree", f"conversion:{code}") as conn:
         paper.agree(conn, code, by)
-        _record(conn, "agree", code, by)
 
 
 @paper_app.command("keep")
@@ -72,11 +70,9 @@ def paper_keep(code: Code, by: By) -> None:
     """The paper is kept after all."""
     from pipeline import paper
 
-    with ready_engine().begin() as conn:
-        _may(conn, by)
+    with _as(by, "keep", f"conversion:{code}") as conn:
         if not paper.take_back(conn, code):
             raise SohoaError(f"The paper of '{code}' is kept already.")
-        _record(conn, "keep", code, by)
 
 
 @paper_app.command("hold")
@@ -84,10 +80,8 @@ def paper_hold(file: str, by: By, reason: Annotated[str, typer.Option(help="Who 
     """A court, an inspector or a dispute needs a file (its id): its paper is kept until it is released."""
     from pipeline import paper
 
-    with ready_engine().begin() as conn:
-        _may(conn, by)
+    with _as(by, "hold", f"file:{file}") as conn:
         paper.hold(conn, file, by, reason)
-        _record(conn, "hold", file, by)
 
 
 @paper_app.command("release")
@@ -95,22 +89,19 @@ def paper_release(file: str, by: By) -> None:
     """The hold of a file is over."""
     from pipeline import paper
 
-    with ready_engine().begin() as conn:
-        _may(conn, by)
+    with _as(by, "release", f"file:{file}") as conn:
         if not paper.release(conn, file):
             raise SohoaError(f"The file '{file}' is not held.")
-        _record(conn, "release", file, by)
 
 
-def _may(conn, by: str) -> None:  # type: ignore[no-untyped-def]
-    from review import accounts
-
-    allowed = {a["account_id"] for a in accounts.listed(conn) if a["usable"] and a["role"] in ("senior", "manager")}
-    if by not in allowed:
-        raise SohoaError(f"'{by}' may not decide on paper; name a senior or a manager: sohoa user list")
-
-
-def _record(conn, what: str, of: str, by: str) -> None:  # type: ignore[no-untyped-def]
+@contextmanager
+def _as(by: str, what: str, of: str) -> Iterator[Any]:
+    """A transaction in which somebody who may decides on paper, and which says so in the audit trail."""
     from pipeline import audit
+    from review.policy import Right
 
-    audit.record(conn, who(), f"paper:{what}", f"conversion:{of}", {"by": by})
+    with ready_engine().begin() as conn:
+        if by not in people(conn, Right.ARCHIVE):
+            raise SohoaError(f"'{by}' may not decide on paper; name a senior or a manager: sohoa user list")
+        yield conn
+        audit.record(conn, who(), f"paper:{what}", of, {"by": by})

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.batch_pages import in_file_order
+from pipeline.emr import HELD
 from pipeline.registry import WITHDRAWN
 from pipeline.tables import batch, conversion, document, facility, file, page
 from records.states import IN_PROGRESS, PageState
@@ -38,7 +39,7 @@ def files_of(conn: Connection, batch_id: str) -> list[FileToConvert]:
     rows = conn.execute(
         select(
             file.c.file_id, file.c.label, file.c.state.label("file_state"), page.c.page_id, page.c.scan_id,
-            page.c.state, document.c.document_id, document.c.document_type, document.c.revision,
+            page.c.state, document.c.document_id, document.c.document_type,
         )
         .select_from(file)
         .outerjoin(document, document.c.file_id == file.c.file_id)
@@ -57,7 +58,7 @@ def files_of(conn: Connection, batch_id: str) -> list[FileToConvert]:
 
 def why_not(one: FileToConvert) -> str:
     """Why a file cannot be converted yet, in Vietnamese; '' when it can."""
-    if one.state == "held":
+    if one.state == HELD:
         return HELD_VI
     opened = sum(row.state in OPEN for row in one.pages)
     return OPEN_VI.format(pages=opened) if opened else "" if one.pages else EMPTY_VI
@@ -70,10 +71,10 @@ def content_of(one: FileToConvert) -> str:
 
 
 def latest(batch_id: str) -> Any:
-    """The conversions that stand: none replaces them, and their file was not withdrawn."""
+    """The conversions that stand, with the label of their file: none replaces them, and the file was not withdrawn."""
     newer = conversion.alias("newer")
     replaced = select(newer.c.code).where(newer.c.replaces == conversion.c.code).exists()
-    query = select(conversion).join(file, file.c.file_id == conversion.c.file_id)
+    query = select(conversion, file.c.label).join(file, file.c.file_id == conversion.c.file_id)
     own = (conversion.c.batch_id == batch_id) & (file.c.state != WITHDRAWN)
     return query.where(own, ~replaced).order_by(conversion.c.converted_at, conversion.c.code)
 

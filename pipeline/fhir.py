@@ -15,13 +15,14 @@ import structlog
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from loaders import fhir
+from loaders import fhir, fhir_server
+from loaders.private_files import new_folder, write_file
 from loaders.stays import stay_of, stays_of
 from loaders.tables import encounter, patient, sent
+from pipeline import ledger
 from pipeline.database import engine
-from pipeline.private_files import new_folder, write_file
 from pipeline.settings import settings
-from pipeline.tables import batch, document, facility
+from pipeline.tables import document, facility
 from records.base import Frozen
 from records.errors import SohoaError
 
@@ -42,12 +43,12 @@ class Sent(Frozen):
 def bundle(conn: Connection, encounter_id: str) -> dict[str, Any]:
     """The bundle of one stay, with connections of the loader's role."""
     stay = stay_of(conn, encounter_id)
-    with engine(settings(), "pipeline").connect() as ledger:
-        hospital = ledger.execute(
+    with engine(settings(), "pipeline").connect() as other:
+        hospital = other.execute(
             select(facility).where(facility.c.facility_id == stay.encounter["facility_id"])
         ).one_or_none()
         few = select(document.c.document_id).where(document.c.document_id.in_(stay.documents), document.c.restricted)
-        restricted = set(ledger.scalars(few))
+        restricted = set(other.scalars(few))
     own = (hospital.facility_id, hospital.name) if hospital else (stay.encounter["facility_id"],) * 2
     software = f"sohoa {version('sohoa')}"
     return fhir.bundle_of(stay, own, settings().fhir_system, software, restricted)
@@ -55,7 +56,8 @@ def bundle(conn: Connection, encounter_id: str) -> dict[str, Any]:
 
 def export(batch_id: str, out: Path) -> int:
     """One file of JSON for each stay of the batch in a new folder that its owner alone may read; how many."""
-    _refuse_unknown(batch_id)
+    with engine(settings(), "pipeline").connect() as conn:
+        ledger.refuse_unknown(conn, batch_id)
     new_folder(out)
     done = 0
     with engine(settings(), "loader").connect() as conn:
@@ -68,7 +70,8 @@ def export(batch_id: str, out: Path) -> int:
 
 def send(url: str, batch_id: str) -> Sent:
     """Bring a FHIR server up to the batch, stay by stay. SohoaError for an unknown batch."""
-    _refuse_unknown(batch_id)
+    with engine(settings(), "pipeline").connect() as conn:
+        ledger.refuse_unknown(conn, batch_id)
     taken, refused = 0, []
     headers = {"Content-Type": MEDIA, "Accept": MEDIA}
     if token := settings().fhir_token:
@@ -105,11 +108,11 @@ def _send_one(client: httpx.Client, target: str, batch_id: str, key: str, *, wit
             return ""
         stands = conn.scalar(select(encounter.c.encounter_id).where(encounter.c.encounter_id == key))
         whole = bundle(conn, key) if stands else EMPTY
-        now = {search for search, _ in fhir.held_by(whole).values()}
+        now = {search for search, _ in fhir_server.held_by(whole).values()}
         gone = {search for search, _ in held.values()} - now
         kept = _kept(conn, gone)
-        update = fhir.bringing_up_to(whole, held, kept)
-        holds = fhir.held_by(whole)
+        update = fhir_server.bringing_up_to(whole, held, kept)
+        holds = fhir_server.held_by(whole)
         if withdraw:
             update["entry"] = [one for one in update["entry"] if one["request"]["method"] == "DELETE"]
             holds = {url: one for url, one in held.items() if one[0] in now | kept}
@@ -145,7 +148,7 @@ def _post(client: httpx.Client, target: str, update: dict[str, Any]) -> str:
     if answer.status_code >= 400:
         return f"{target} refused the whole transaction with status {answer.status_code}{_issue(answer)}."
     try:
-        refused = fhir.refusals_in(update, answer.json())
+        refused = fhir_server.refusals_in(update, answer.json())
     except (ValueError, SohoaError) as error:
         return str(error) if isinstance(error, SohoaError) else f"{target} gave no FHIR answer; is this its base URL?"
     return f"{target} refused {len(refused)} resources: {', '.join(refused[:5])}; send it again." if refused else ""
@@ -158,9 +161,3 @@ def _issue(answer: httpx.Response) -> str:
     except (ValueError, KeyError, IndexError, TypeError):
         return ""
     return f" ({str(code)[:40]})"
-
-
-def _refuse_unknown(batch_id: str) -> None:
-    with engine(settings(), "pipeline").connect() as conn:
-        if conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id)) is None:
-            raise SohoaError(f"There is no batch '{batch_id}'; see: sohoa batch list")

@@ -25,6 +25,7 @@ __all__ = [
     "open_batch",
     "page_id",
     "receive",
+    "refuse_unknown",
 ]
 
 SCAN_LOCK, BATCH_LOCK, LOAD_LOCK = 2, 7, 8
@@ -60,6 +61,12 @@ def open_batch(conn: Connection, wanted: Batch) -> None:
         raise SohoaError(
             f"The batch '{wanted.batch_id}' stands for another folder, facility or boundary; choose another --batch."
         )
+
+
+def refuse_unknown(conn: Connection, batch_id: str) -> None:
+    """SohoaError when there is no such batch."""
+    if conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id)) is None:
+        raise SohoaError(f"There is no batch '{batch_id}'; see: sohoa batch list")
 
 
 def hold_batch(conn: Connection, batch_id: str, *locks: int) -> None:

@@ -13,15 +13,15 @@ import structlog
 from sqlalchemy import Connection, RowMapping, func, select
 
 from loaders import aip, hosobenhan
+from loaders.private_files import new_folder, write_file
 from loaders.signing import check
 from loaders.stays import stay_of, stays_of
 from loaders.tables import encounter
-from pipeline import conversions, trust
+from pipeline import conversions, ledger, trust
 from pipeline.database import engine
-from pipeline.private_files import new_folder, write_file
 from pipeline.settings import settings
 from pipeline.store import Store
-from pipeline.tables import batch, conversion, document, expected_file, file
+from pipeline.tables import conversion, document, expected_file, file
 from records.base import Frozen
 from records.errors import SohoaError
 
@@ -40,26 +40,28 @@ class Out(Frozen):
 def export_hosobenhan(batch_id: str, out: Path, structure: Path = hosobenhan.FILE) -> Out:
     """HoSoBenhAn of every stay of a batch: XML, JSON, and where each value stands on paper."""
     wanted = hosobenhan.structure(structure)
-    _refuse_unknown(batch_id)
+    with engine(settings(), "pipeline").connect() as conn:
+        ledger.refuse_unknown(conn, batch_id)
     new_folder(out)
     with engine(settings(), "loader").connect() as conn:
         keys = stays_of(conn, batch_id)
         for number, key in enumerate(keys, start=1):
-            _write(out / f"{number:06d}", hosobenhan_of(conn, key, wanted))
+            own = out / f"{number:06d}"
+            new_folder(own)
+            _write(own, hosobenhan_of(conn, key, wanted))
     return Out(done=len(keys))
 
 
 def export_archive(batch_id: str, out: Path) -> Out:
     """An archive package (AIP) of every signed copy of a batch."""
-    _refuse_unknown(batch_id)
+    with engine(settings(), "pipeline").connect() as conn:
+        ledger.refuse_unknown(conn, batch_id)
     new_folder(out)
     done, left = 0, []
     with engine(settings(), "pipeline").connect() as conn:
-        rows = conversions.copies_of(conn, batch_id)
-        for row in rows:
-            label = str(conn.scalar(select(file.c.label).where(file.c.file_id == row["file_id"])))
+        for row in conversions.copies_of(conn, batch_id):
             if not row["signed_id"]:
-                left.append((label, NOT_SIGNED_VI))
+                left.append((row["label"], NOT_SIGNED_VI))
                 continue
             described = describe(conn, row)
             files = aip.package(described, Store(settings()).get(row["signed_id"]), _beside(conn, row["file_id"]))
@@ -82,7 +84,7 @@ def hand_over(code: str, out: Path, story: str) -> Out:
         beside = _beside(conn, row["file_id"])
     new_folder(out)
     files = {f"{code}.pdf": copy, "chu-ky-so.txt": _signature_report(copy).encode(), "ho-so.txt": story.encode()}
-    _write(out, files | beside, made=True)
+    _write(out, files | beside)
     return Out(done=1)
 
 
@@ -152,14 +154,6 @@ def _json(values: Any) -> bytes:
     return json.dumps(values, ensure_ascii=False, indent=1).encode()
 
 
-def _write(folder: Path, files: Mapping[str, bytes], *, made: bool = False) -> None:
-    if not made:
-        folder.mkdir(mode=0o700)
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         write_file(folder / name, content)
-
-
-def _refuse_unknown(batch_id: str) -> None:
-    with engine(settings(), "pipeline").connect() as conn:
-        if conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id)) is None:
-            raise SohoaError(f"There is no batch '{batch_id}'; see: sohoa batch list")

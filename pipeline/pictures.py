@@ -36,6 +36,8 @@ def _untouched(data: bytes, job: PageJob, pixels: NDArray[Any]) -> bytes | NDArr
     found = own_jpeg(data, job.media_type, job.number, settings().limits)
     if found is None:
         return pixels
+    if found is data:  # the pixels were decoded from it
+        return found
     shown, _ = decode_page(found, MediaType.JPEG, 1, settings().limits)
     return found if shown.shape == pixels.shape and _alike(shown, pixels) else pixels
 

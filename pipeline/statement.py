@@ -18,8 +18,8 @@ CHANGED_VI = "đã thay đổi, cần chuyển đổi lại"
 
 class Statement(Frozen):
     """What a director is told before signing a box. `to_sign`: copies that wait for a signature; `left`: files that
-    are not converted, with the reason; `accuracy`: of values accepted without a person, from blind samples; `mark`:
-    the hash that `sign` asks for, so that what is signed is what was read."""
+    are not converted, with the reason; `samples`, `wrong`, `low`, `high`: blind samples of values accepted without a
+    person, and their interval; `mark`: the hash that `sign` asks for, so that what is signed is what was read."""
 
     batch_id: str
     organisation: str
@@ -68,7 +68,7 @@ def statement_of(conn: Connection, batch_id: str) -> Statement:
     if row is None or row["target_id"] is None:
         raise SohoaError(f"Batch '{batch_id}' was not converted yet; first: sohoa archive make --batch {batch_id}")
     decided = targets.decision_for(conn, row["target_id"])
-    latest = conn.execute(conversions.latest(batch_id)).mappings().all()
+    latest = conversions.copies_of(conn, batch_id)
     up_to_date = {one["file_id"]: one["content"] for one in latest}
     left = []
     for one in conversions.files_of(conn, batch_id):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from loaders.signing import Trust
 from pipeline.settings import Settings
@@ -68,8 +69,6 @@ def fetch(settings: Settings, url: str) -> str:
 
 
 def _certificate(data: bytes) -> tuple[bytes, str, str]:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     load = x509.load_pem_x509_certificate if data.lstrip().startswith(b"-----") else x509.load_der_x509_certificate
     found = load(data)
     der = found.public_bytes(Encoding.DER)
@@ -78,8 +77,6 @@ def _certificate(data: bytes) -> tuple[bytes, str, str]:
 
 
 def _list(data: bytes) -> tuple[bytes, str, str]:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     found = (x509.load_pem_x509_crl if data.lstrip().startswith(b"-----") else x509.load_der_x509_crl)(data)
     issuer = found.issuer.rfc4514_string()
     until = found.next_update_utc.date() if found.next_update_utc else "no day"

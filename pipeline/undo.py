@@ -17,7 +17,7 @@ from pipeline.documents import SETTLED, WAITING
 from pipeline.registry import WITHDRAWN
 from pipeline.sampling import ASKED
 from pipeline.settings import settings
-from pipeline.tables import batch, file, issue, outbox, page, review_task, sample
+from pipeline.tables import batch, file, issue, page, review_task, sample
 from records.base import Frozen
 from records.errors import SohoaError
 from records.states import PageState
@@ -40,7 +40,7 @@ class Undone(Frozen):
 def undo(batch_id: str) -> Undone:
     """Withdraw a batch; SohoaError when there is none, or while its pages are being read or loaded."""
     with engine(settings(), "pipeline").begin() as conn:
-        _refuse_unknown(conn, batch_id)
+        ledger.refuse_unknown(conn, batch_id)
         ledger.hold_batch(conn, batch_id, ledger.BATCH_LOCK, ledger.LOAD_LOCK)
         _refuse_in_work(conn, batch_id)
         with engine(settings(), "loader").begin() as loader:
@@ -53,11 +53,6 @@ def undo(batch_id: str) -> Undone:
 def _told(batch_id: str, gone: Withdrawal, pages: int, again: list[str]) -> Undone:
     removed = {table: rows for table, rows in gone.removed.items() if rows}
     return Undone(batch_id=batch_id, removed=removed, left=gone.left, pages=pages, read_again=tuple(again))
-
-
-def _refuse_unknown(conn: Connection, batch_id: str) -> None:
-    if conn.scalar(select(batch.c.batch_id).where(batch.c.batch_id == batch_id)) is None:
-        raise SohoaError(f"There is no batch '{batch_id}'; see: sohoa batch list")
 
 
 def _refuse_in_work(conn: Connection, batch_id: str) -> None:
@@ -85,10 +80,6 @@ def _withdraw(conn: Connection, batch_id: str) -> tuple[int, list[str]]:
     conn.execute(update(file).where(file.c.batch_id == batch_id).values(state=WITHDRAWN))
     done = {"state": WITHDRAWN, "held_because": None, "queued_at": None, "closed_at": func.clock_timestamp()}
     conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(done))
-    told = {"batch_id": batch_id, "pages": len(rows)}
-    if rows:
-        key = f"withdrawn:{batch_id}:{rows[0].page_id}"
-        conn.execute(outbox.insert().values(topic="withdrawn", key=key, payload=told))
     return len(rows), _read_again(conn, [row.page_id for row in rows])
 
 

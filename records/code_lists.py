@@ -66,6 +66,11 @@ def codes(name: str) -> frozenset[str]:
     return frozenset(row["code"] for row in rows(name))
 
 
+def name_of(name: str, code: str) -> str:
+    """The first wording of a code of list `name`; the code itself where the list has it not."""
+    return next((row["name"] for row in rows(name) if row["code"] == code), code)
+
+
 def codes_on(name: str, day: str) -> frozenset[str]:
     """The codes of list `name` in force on an ISO day; empty limits are open."""
     return frozenset(row["code"] for row in rows(name) if in_force(row, day))

@@ -121,6 +121,12 @@ class DocumentType(Frozen):
         return own is not None and own.critical
 
 
+def title_of(document_type: str) -> str:
+    """The Vietnamese title of a form; its id where no such form is known."""
+    known = document_types().get(document_type)
+    return known.title.vi if known else document_type
+
+
 @cache
 def document_types(folder: Path = FOLDER) -> dict[str, DocumentType]:
     """All document types by id, shared field groups joined in; DocumentTypeError names file, key and reason."""

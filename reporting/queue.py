@@ -13,7 +13,7 @@ from pipeline.database import engine
 from pipeline.settings import settings
 from records.base import Frozen
 from records.clock import VIETNAM
-from records.document_types import document_types
+from records.document_types import title_of
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 STYLE = (TEMPLATES / "queue.css").read_text(encoding="utf-8")
@@ -61,17 +61,12 @@ def counts() -> Queue:
 def page(queue: Queue) -> str:
     """The counts as HTML, times in Vietnam."""
     return _TEMPLATES.get_template("queue.html").render(
-        queue=queue, total=_total(queue.waiting), title=_title, moment=_moment, style=STYLE, now=datetime.now(VIETNAM)
+        queue=queue, total=_total(queue.waiting), title=title_of, moment=_moment, style=STYLE, now=datetime.now(VIETNAM)
     )
 
 
 def _total(waiting: Sequence[Waiting]) -> dict[str, int]:
     return {name: sum(getattr(one, name) for one in waiting) for name in ("documents", "values", "taken", "stopped")}
-
-
-def _title(document_type: str) -> str:
-    known = document_types().get(document_type)
-    return known.title.vi if known else document_type
 
 
 def _moment(at: datetime) -> str:

@@ -4,18 +4,16 @@ Two QR codes in the corners on the right, the same code in bars along the left e
 name of a patient: the sheet lies open on desks and goes through the scanner with every file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import zxingcpp
 from fpdf import FPDF
-from numpy.typing import NDArray
 
+from loaders.printed import Modules, add_face, draw_square, modules_of, qr_modules, runs
 from records.errors import SohoaError
 from records.separators import TOO_LONG, Separator
 
-FACES = Path("/usr/share/fonts/truetype/croscore")  # of the package fonts-croscore, which ./run installs
 FACE = "Tinos"
 STYLES = {"": "Regular", "B": "Bold"}
 TITLE = "TỜ PHÂN CÁCH HỒ SƠ"
@@ -28,8 +26,6 @@ BARS_WIDE, BARS_LONG = 18.0, HEIGHT - 2 * MARGIN - 20 * BAR_MODULE  # without th
 QR_SIDE = 36.0  # 33 modules for 40 characters: 1.1 mm each
 QR_LEVEL = "H"  # 30 % of it may be lost
 TEXT_LEFT, BLANK_LINE = 46.0, 60.0
-
-Modules = NDArray[np.bool_]
 
 
 def print_separators(separators: Sequence[Separator], path: Path) -> None:
@@ -45,18 +41,8 @@ def print_separators(separators: Sequence[Separator], path: Path) -> None:
 
 def bar_modules(code: str) -> Modules:
     """Code 128 as a row of modules, True where black, quiet zones left out."""
-    row: Modules = _modules(zxingcpp.create_barcode(code, zxingcpp.BarcodeFormat.Code128))[0]
+    row: Modules = modules_of(zxingcpp.create_barcode(code, zxingcpp.BarcodeFormat.Code128))[0]
     return row
-
-
-def qr_modules(code: str) -> Modules:
-    """The QR code as square modules, True where black, quiet zones left out."""
-    return _modules(zxingcpp.create_barcode(code, zxingcpp.BarcodeFormat.QRCode, ec_level=QR_LEVEL))
-
-
-def _modules(barcode: zxingcpp.Barcode) -> Modules:
-    black: Modules = np.asarray(barcode.to_image(scale=1, add_quiet_zones=False)) == 0
-    return black
 
 
 def _new_pdf() -> FPDF:
@@ -64,43 +50,27 @@ def _new_pdf() -> FPDF:
     pdf.set_auto_page_break(False)
     pdf.set_title(TITLE)
     for style, name in STYLES.items():
-        try:
-            pdf.add_font(FACE, style, FACES / f"{FACE}-{name}.ttf")
-        except FileNotFoundError as error:
-            raise SohoaError(f"The typeface {FACE} is not there; run: apt-get install fonts-croscore") from error
+        add_face(pdf, FACE, style, name)
     return pdf
 
 
 def _add_sheet(pdf: FPDF, separator: Separator) -> None:
     code = separator.code()
-    bars, square = bar_modules(code), qr_modules(code)
+    bars, square = bar_modules(code), qr_modules(code, QR_LEVEL)
     if len(bars) * BAR_MODULE > BARS_LONG:
         raise SohoaError(TOO_LONG.format(box=separator.box))
     pdf.add_page()
     _draw_bars(pdf, bars)
     for top in (MARGIN, HEIGHT - MARGIN - QR_SIDE):
-        _draw_square(pdf, square, WIDTH - MARGIN - QR_SIDE, top)
+        draw_square(pdf, square, WIDTH - MARGIN - QR_SIDE, top, QR_SIDE)
     _draw_words(pdf, separator, code)
 
 
 def _draw_bars(pdf: FPDF, bars: Modules) -> None:
     """Along the left edge, in the middle of its height."""
     top = (HEIGHT - len(bars) * BAR_MODULE) / 2
-    for start, end in _runs(bars):
+    for start, end in runs(bars):
         pdf.rect(MARGIN, top + start * BAR_MODULE, BARS_WIDE, (end - start) * BAR_MODULE, style="F")
-
-
-def _draw_square(pdf: FPDF, square: Modules, left: float, top: float) -> None:
-    module = QR_SIDE / len(square)
-    for row, modules in enumerate(square):
-        for start, end in _runs(modules):
-            pdf.rect(left + start * module, top + row * module, (end - start) * module, module, style="F")
-
-
-def _runs(modules: Modules) -> Iterator[tuple[int, int]]:
-    """Black runs of a row: (first module, one past the last)."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], modules, [False])).astype(np.int8)))
-    return zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def _draw_words(pdf: FPDF, separator: Separator, code: str) -> None:

@@ -6,12 +6,13 @@ What is shown goes back through the same parsers: `normal_form(shown(value, kind
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from itertools import groupby
 
 from rapidfuzz.distance import Levenshtein
 
 from records.base import Frozen
-from records.code_lists import rows
+from records.code_lists import name_of
 from records.document_types import ColumnSpec, DocumentType
 from records.documents import JudgedValue
 from review.texts import say, texts
@@ -96,13 +97,9 @@ def _codes(value: str) -> str:
     return value.replace(";", "; ")
 
 
-def _outcome(value: str) -> str:
-    return next((row["name"] for row in rows("outcomes") if row["code"] == value), value)
-
-
 SHOWN: dict[str, Callable[[str], str]] = {
     "date": _day, "moment": _day, "birth_date": _day, "number": _comma, "measure": _comma, "reference": _comma,
-    "icd10": _codes, "outcome": _outcome, "sex": lambda value: SEX.get(value, value),
+    "icd10": _codes, "outcome": partial(name_of, "outcomes"), "sex": lambda value: SEX.get(value, value),
 }  # fmt: skip
 
 

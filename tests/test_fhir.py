@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from typer.testing import CliRunner
 
-from loaders import emr, fhir, tables
+from loaders import emr, fhir, fhir_server, tables
 from loaders.stays import stay_of
 from pipeline import database
 from pipeline import fhir as sending
@@ -280,7 +280,7 @@ def test_what_a_server_refuses_is_told_without_what_was_sent(bundle, status, bod
 def test_half_a_bundle_refused_is_named_and_sent_again(bundle):
     entries = [{"response": {"status": "201"}} for _ in bundle["entry"]]
     entries[3]["response"]["status"] = "422 Unprocessable"
-    told = fhir.refusals_in(bundle, {"resourceType": "Bundle", "entry": entries})
+    told = fhir_server.refusals_in(bundle, {"resourceType": "Bundle", "entry": entries})
     assert told == [f"POST {bundle['entry'][3]['request']['url']}: 422 Unprocessable"]
 
 
