@@ -401,8 +401,8 @@ def until_read(engine, process: subprocess.Popen, pages: int = 1) -> None:
 
 
 def emr_rows(engine) -> dict[str, list]:
-    """The EMR's rows, but for when and in which order they were written."""
-    names = rows(engine, "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'emr'")
+    """The EMR's rows, but for when and in which order they were written, which is all the log of changes tells."""
+    names = rows(engine, "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'emr' AND tablename <> 'change'")
     query = "SELECT to_jsonb(t) - 'updated_at' - 'loaded_at' - 'sequence' AS row FROM emr.{} AS t"
     return {r["name"]: sorted((v["row"] for v in rows(engine, query.format(r["name"]))), key=str) for r in names}
 
