@@ -239,7 +239,7 @@ def scan_of(lines, shift=0, noise=0):
 def same_sheet(monkeypatch, one, other, headers):
     """What a worker says of two scans in the store."""
     stored = {"one": one[0], "other": other[0]}
-    monkeypatch.setattr(reading, "_scan", stored.__getitem__)
+    monkeypatch.setattr(reading, "scan_bytes", stored.__getitem__)
     monkeypatch.setattr(reading, "settings", lambda: SimpleNamespace(limits=Limits(), reader="neural"))
     jobs = [PageJob(f"{scan}-0001", scan, MediaType.PNG, 1) for scan in stored]
     return compare_job(PairJob(jobs[0], one[1], jobs[1], other[1], headers=headers))
