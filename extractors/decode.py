@@ -45,6 +45,22 @@ def decode_page(data: bytes, media_type: MediaType, number: int, limits: Limits)
     return pixels, believable_dpi(dpi, pixels.shape[1], pixels.shape[0])
 
 
+def stored_pixels(data: bytes, media_type: MediaType, number: int, limits: Limits) -> NDArray[Any]:
+    """Page `number` (from 1) with every grey step of the file, as a viewer turns it: HxW or NxHxW uint8 or uint16,
+    or HxWx3 uint8. UnreadableScan as in `decode_page`; a page of a PDF comes as it is read."""
+    if media_type is MediaType.DICOM:
+        return _stored_frames(data, limits)
+    if media_type is MediaType.PDF:
+        return decode_pdf(data, number, limits)[0]
+    image, _ = _opened_page(data, number, limits)
+    try:
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            return np.asarray(image).astype(np.uint16)
+        return np.array(image) if image.mode == "L" else _rgb(image)
+    except BROKEN_IMAGE as error:
+        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+
+
 def believable_dpi(dpi: float, width: int, height: int) -> float:
     """The file's own resolution when it makes a sheet of paper, else the one that makes the page an A4 sheet long."""
     long_side = max(width, height)
@@ -69,14 +85,21 @@ def open_image(data: bytes, limits: Limits) -> Image.Image:
 
 def decode_image(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:
     """A page of a JPEG, PNG or TIFF. Pillow alone decides about EXIF turns."""
+    upright, dpi = _opened_page(data, number, limits)
+    try:
+        return _rgb(upright), dpi
+    except BROKEN_IMAGE as error:
+        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+
+
+def _opened_page(data: bytes, number: int, limits: Limits) -> tuple[Image.Image, float]:
     try:
         image = open_image(data, limits)
         if number > 1:
             image.seek(number - 1)
             check_size(*image.size, limits)
         dpi = _dots_per_inch(image)
-        upright = ImageOps.exif_transpose(image)  # A TIFF is turned while it loads; the tag is gone then.
-        return _rgb(upright), dpi
+        return ImageOps.exif_transpose(image), dpi  # A TIFF is turned while it loads; the tag is gone then.
     except BROKEN_IMAGE as error:
         raise UnreadableScan("page_unreadable", type(error).__name__) from error
 
@@ -117,6 +140,22 @@ def decode_dicom(data: bytes, number: int, limits: Limits) -> tuple[Pixels, floa
         film = pydicom.dcmread(io.BytesIO(data))
         check_size(int(film.Columns), int(film.Rows), limits)
         return _film_pixels(film), _film_dpi(film)
+    except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, *BROKEN_IMAGE) as error:
+        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+
+
+def _stored_frames(data: bytes, limits: Limits) -> NDArray[Any]:
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+    from pydicom.pixels.utils import pixel_array
+
+    try:
+        film = pydicom.dcmread(io.BytesIO(data))
+        check_size(int(film.Columns), int(film.Rows), limits)
+        frames = pixel_array(film)
+        whole = np.uint8 if int(film.BitsStored) <= 8 else np.uint16
+        lowest = int(frames.min())  # signed steps become unsigned: the same steps, from another end
+        return (frames - min(lowest, 0)).astype(whole)
     except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, *BROKEN_IMAGE) as error:
         raise UnreadableScan("page_unreadable", type(error).__name__) from error
 

@@ -11,6 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from extractors.decoding import text_by_language
+from extractors.film_fields import tells
+from extractors.films import Lie, how_it_lies, smaller
 from extractors.images import INK, CleanPage, Gray
 from extractors.language import hospital_language
 from extractors.lines import LineFinder, line_finder
@@ -24,6 +26,8 @@ from records.pages import Box, Line, Rulings
 
 LONG_SIDE = 2400  # pixels of an upright page: lines of 12 pt are then a little higher than the reader's 32
 FINDER_SHARE = 736 / LONG_SIDE  # of its pixels: the page is looked at finer where its print is small
+SENSE = 0.5  # what a date, a label or a name adds to how surely a line of a film is read
+FILM_SIDE = 1088  # the same for a film, whose print is small
 TURN_SIDE = 384  # pixels at which the page is looked at to tell how it lies
 CLOSE = 0.08  # legibilities as near as this do not tell: Tesseract's orientation does
 FEW, PLAIN = 2, 0.12  # so many lines tell by themselves, where one way up is so much more legible
@@ -82,6 +86,17 @@ class NeuralReader:
             return turn
         return side if gain >= 0 else side + 180
 
+    def lie(self, paper: Gray, ruled_turn: int | None) -> Lie:
+        """By reading lines of its burnt-in text every way."""
+        look = smaller(paper)
+        return how_it_lies(look, self.finder.find(look, FILM_SIDE), self._legibilities, ruled_turn)
+
+    def _legibilities(self, crops: list[Gray]) -> list[float]:
+        """How surely each line reads, and more where it says what films say."""
+        lines = self.own.read(crops)
+        sure = [float(np.mean([c.probability for c in line.characters] or [0.0])) for line in lines]
+        return [one + SENSE * tells(line.text) for one, line in zip(sure, lines, strict=True)]
+
     def _more_legible(self, crops: list[Gray]) -> float:
         """By how much lines are more legible as they are than the other way up."""
         return self._legibility(crops) - self._legibility([np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops])
@@ -103,6 +118,12 @@ class NeuralReader:
             return "", 0.0
         read = self.own.read([crop_of(image, place)])[0]
         return read.text, read.confidence
+
+    def figures(self, image: Gray, boxes: Sequence[Box]) -> list[Line]:
+        """By the reader of figures."""
+        crops = [crop_of(image, box) for box in boxes]
+        lines = self._digits.read(crops)
+        return [Line(words=words_of(*one)) for one in zip(lines, crops, boxes, strict=True)]
 
     def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
         """The value as its line had it where Tesseract reads it alike; else our own second reading and a witness's."""

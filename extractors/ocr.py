@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from extractors.films import Lie
 from extractors.images import LARGEST_LONG_SIDE_PX, CleanPage, Gray
 from extractors.readers import Reader, ReadLines, ValueText
 from records.errors import SohoaError
@@ -37,8 +38,15 @@ class Tesseract(ABC):
     def turn(self, page: Gray) -> int:
         return page_turn(page, self)
 
+    def lie(self, paper: Gray, ruled_turn: int | None) -> Lie:
+        """Never mirrored: what reads nothing there tells nothing."""
+        return Lie(self.turn(paper) if ruled_turn is None else ruled_turn, mirrored=False)
+
     def open(self, page: CleanPage) -> ReadLines:
         return ReadLines(self.lines(page.text), page.text.shape[0])
+
+    def figures(self, image: Gray, boxes: Sequence[Box]) -> list[Line]:
+        return [Line(words=())] * len(boxes)
 
     def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:
         """What the page's lines said, and the value read once more by itself as another view."""

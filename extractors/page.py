@@ -13,6 +13,7 @@ from extractors.boxes import Boxes
 from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
 from extractors.fields import BOXED, BoxReader, find_fields, no_boxes
+from extractors.film_fields import dates_better, find_film_fields, frames_of, is_marker
 from extractors.found import Found
 from extractors.images import FEWEST_LETTERS, CleanPage, Gray, Orientation, upright
 from extractors.ocr import peek_at
@@ -31,6 +32,9 @@ from records.pages import Box, Line, MediaType, PageImage, PageText, Rulings, Wo
 BLANK, SEPARATOR, DOUBTFUL = "blank", "separator", "doubtful_separator"
 SMALLEST = 16  # pixels of a page's side
 HEADER = 0.38  # of a page's height: title, identity and numbers stand in it
+FEW_LETTERS = 2  # of a film: what is read so short may be part of a larger letter
+DOUBT = 0.6  # confidence of a film's line, under which it is read again
+AS_PRINTED = "identifier"  # a kind that no language bends
 WHOLE = 2.0  # beyond the page's foot
 WHOSE = frozenset({"patient.name", "patient.id", "encounter.number"})  # without one the guard cannot place a page
 MAYBE_BY_HAND = 0.2  # probability; at 0.5 a third of neat handwriting passes for print
@@ -78,15 +82,60 @@ def read_image(
     reader = warm_reader(reader_name)
     film = media_type is MediaType.DICOM or films.is_film(rgb)
     look = SeparatorLook() if film else look_for_separator(rgb)
-    paper = films.as_paper(rgb) if film else rgb
-    turn = None if look.code else _turn(reader, 0 if film and ruled_turn is None else ruled_turn)
-    clean = upright(page_id, paper, dpi, turn, reader.long_side)
-    if look.code or (clean.image.blank and not film):
+    if film:
+        return _read_film(page_id, films.windowed(rgb), dpi, reader, ruled_type, ruled_turn, started)
+    turn = None if look.code else _turn(reader, ruled_turn)
+    clean = upright(page_id, rgb, dpi, turn, reader.long_side)
+    if look.code or clean.image.blank:
         return _reading(clean.image, *_nothing_to_read(clean.image, reader.name, look.code), [], started)
-    text, kind = _text(page_id, clean, reader, films.FILM if film else DOUBTFUL if look.doubt else "", ruled_type)
-    if clean.pale and not film and not _legible(text):
+    text, kind = _text(page_id, clean, reader, DOUBTFUL if look.doubt else "", ruled_type)
+    if clean.pale and not _legible(text):
         raise UnreadableScan("too_pale", f"{len(text.lines)} lines")
     return _reading(clean.image, text, kind, _read_fields(text, kind, clean, reader), started)
+
+
+def _read_film(
+    page_id: str, film: Gray, dpi: float, reader: Reader, ruled_type: str, ruled_turn: int | None, started: float
+) -> PageReading:
+    """A film's burnt-in text, wherever it stands, after turning and mirroring it back."""
+    paper = films.as_paper(film)
+    lie = reader.lie(paper, ruled_turn)
+    laid = np.ascontiguousarray(paper[:, ::-1]) if lie.mirrored else paper
+    turn = -lie.turn % 360 if lie.mirrored else lie.turn
+    fine = max(reader.long_side, min(max(paper.shape), films.FINEST))
+    clean = upright(page_id, np.repeat(laid[:, :, None], 3, axis=2), dpi, lambda _: turn, fine)
+    known = PageClass(films.FILM, True, 100.0)
+    lines = _with_dates(reader.open(clean).lines(0.0, WHOLE), clean.text, reader)
+    large = films.with_large_letters(np.ascontiguousarray(film[:, ::-1]) if lie.mirrored else film)
+    lines += _marker_lines(films.laid_upright(large, clean.image), reader, lines)
+    text = PageText(page_id=page_id, engine=reader.name, lines=lines)
+    kind, readings = _as_ruled(known, ruled_type), []
+    image = films.mirrored_back(clean.image, lie.turn) if lie.mirrored else clean.image
+    image = image.model_copy(update={"frames": frames_of(text)})
+    if kind is known:
+        em = text_height(text)
+        for one, seen in find_film_fields(text):
+            first = ValueText(one.raw, one.confidence)
+            again = reader.read_value(clean, [one.box], AS_PRINTED, first)
+            others = tuple(dict.fromkeys(filter(None, (again.text, *again.others, *seen))))
+            read = ValueText(first.text, min(first.confidence, again.confidence), others)
+            readings.append(_field_reading(one, em, image, text.engine, read))
+    return _reading(image, text, kind, readings, started)
+
+
+def _with_dates(lines: tuple[Line, ...], letters: Gray, reader: Reader) -> tuple[Line, ...]:
+    """Lines in doubt are read again as figures: where that shows a date and they did not, it stands for them."""
+    doubtful = [at for at, line in enumerate(lines) if min(w.confidence for w in line.words) < DOUBT]
+    again = dict(zip(doubtful, reader.figures(letters, [lines[at].box for at in doubtful]), strict=True))
+    return tuple(again[at] if at in again and dates_better(again[at], line) else line for at, line in enumerate(lines))
+
+
+def _marker_lines(letters: Gray, reader: Reader, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Large letters by themselves that tell a side, which the finder of lines passes over or reads without a part."""
+    boxes = films.markers(letters, [n.box for n in lines if len(n.text) > FEW_LETTERS])
+    places = [(box, *reader.read_crop(letters, box)) for box in boxes]
+    words = [Word(text=text, confidence=sure, box=box) for box, text, sure in places if is_marker(text)]
+    return tuple(Line(words=(word,)) for word in words)
 
 
 def _nothing_to_read(image: PageImage, engine: str, code: str) -> tuple[PageText, PageClass]:

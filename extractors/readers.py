@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from extractors.films import Lie
 from extractors.images import CleanPage, Gray
 from records.errors import SohoaError
 from records.pages import Box, Line
@@ -50,12 +51,20 @@ class Reader(Protocol):
         """How far a clean page was turned: degrees counter-clockwise, 0 for a page that tells nothing."""
         ...
 
+    def lie(self, paper: Gray, ruled_turn: int | None) -> Lie:
+        """How a film was laid on the scanner. `paper`: see `films.as_paper`; `ruled_turn`: where a person saw it."""
+        ...
+
     def open(self, page: CleanPage) -> OpenPage:
         """The page, ready to have its lines read."""
         ...
 
     def read_crop(self, image: Gray, box: Box) -> tuple[str, float]:
         """Text and confidence (0..1) of one line's place read by itself."""
+        ...
+
+    def figures(self, image: Gray, boxes: Sequence[Box]) -> list[Line]:
+        """Lines read again as dates and numbers; one without words where there is nothing to add."""
         ...
 
     def read_value(self, page: CleanPage, rows: Sequence[Box], kind: str, first: ValueText) -> ValueText:

@@ -118,7 +118,12 @@ diagnostic_report = _of_document(
     *_texts("site", "gross", "micro", "doctor"),
 )
 
-imaging_study = _of_document("imaging_study", *_texts("modality", "taken_on", "laterality", "view"))
+imaging_study = _of_document(
+    "imaging_study",
+    *_texts("modality", "taken_on", "laterality", "view", "accession"),
+    Column("study_uid", Text, comment="StudyInstanceUID in the PACS, once it was confirmed there"),
+    Column("retrieve_url", Text, comment="of the study in the PACS"),
+)
 
 # One row for each thing that a loaded text says, as the text has it and no more (OMOP's NOTE_NLP).
 text_mention = _of_document(
@@ -160,6 +165,7 @@ document_reference = Table(
     *_texts("treatment", "note", "transfer_to", "transfer_reason", "doctor"),
     *_texts("visited_at", "reason", "history", "past_history", "family_history", "general", "organs", "results"),
     *_texts("referral_diagnosis", "regimen", "cycle", "given_at"),
+    Column("retrieve_url", Text, comment="of the page in the PACS; null for paper"),
     *_stamps(),
     Index("document_reference_encounter", "encounter_id"),
     Index("document_reference_document", "document_id"),
@@ -280,6 +286,31 @@ sent = Table(
     Column("refused", Text, nullable=False, server_default=text("''"), comment=
         "what the server did not take at the last try; empty: it took all"),
     Index("sent_batch", "batch_id"),
+)  # fmt: skip
+
+# One row for each instance that was offered to a PACS; it counts once the PACS has given it back.
+film_instance = Table(
+    "film_instance",
+    metadata,
+    Column("pacs", Text, primary_key=True),
+    Column("sop_uid", Text, primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("page_id", "document_id", "encounter_id", "batch_id")),
+    Column("study_uid", Text, nullable=False, comment=
+        "of the films themselves, or of the original that they are linked to"),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('offered', 'held', 'linked', 'replaced')", name="film_instance_state"),
+        nullable=False,
+    ),
+    Column("retrieve_url", Text, nullable=False, server_default=text("''")),
+    Column("offered_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("held_at", DateTime(timezone=True), comment="when the PACS gave it back with the same pixels"),
+    Column("refused", Text, nullable=False, server_default=text("''"), comment=
+        "why it is not there yet; empty: it is, or was not tried"),
+    CheckConstraint("(state in ('held', 'linked')) <= (held_at is not null)", name="film_instance_held"),
+    Index("film_instance_batch", "batch_id"),
+    Index("film_instance_page", "page_id"),
 )  # fmt: skip
 
 # Tables whose rows belong to one document; the others (patient, encounter) are shared by many.

@@ -52,7 +52,7 @@ TARGETS: dict[str, Target] = {
     **_same("DocumentReference", "document_reference", "treatment note transfer_to transfer_reason doctor"),
     **_same("DocumentReference", "document_reference", "visited_at reason history past_history family_history general"),
     **_same("DocumentReference", "document_reference", "organs results referral_diagnosis regimen cycle given_at"),
-    **_same("ImagingStudy", "imaging_study", "modality taken_on laterality view"),
+    **_same("ImagingStudy", "imaging_study", "modality taken_on laterality view accession"),
 }
 
 # A row is loaded only when all of these are accepted: a result without its test, or a dose without its drug, misleads.

@@ -16,6 +16,7 @@ Kind = Literal[
     "person_name", "birth_date", "date", "moment", "age", "integer", "number", "sex", "outcome", "modality",
     "insurance_card", "personal_id", "phone", "icd10", "identifier", "text", "long_text", "address", "ethnicity",
     "occupation", "department", "drug", "strength", "unit", "reference", "flag", "test_name", "measure",
+    "laterality",
 ]  # fmt: skip
 Boxes = Literal["", "choice", "digits", "coded"]
 

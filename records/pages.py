@@ -87,7 +87,8 @@ class PageImage(Frozen):
 
     `turn`: degrees counter-clockwise by which the upright page was turned to look as it does in the file.
     `to_file`: row-major 3x3 homography from upright pixels to pixels of the page as it lies in the file.
-    `ink`: share of dark pixels, 0..1, after background division.
+    `ink`: share of dark pixels, 0..1, after background division. `mirrored`: a film that lies on its face: the upright
+    page was mirrored before it was turned. `frames`: rows and columns of a sheet of films.
     """
 
     page_id: str
@@ -102,6 +103,8 @@ class PageImage(Frozen):
     ink: float
     blank: bool
     fingerprint: str = ""
+    mirrored: bool = False
+    frames: tuple[int, int] = (1, 1)
 
     def in_file(self, box: Box) -> PageBox:
         """Where a box of the upright image lies on the page in the file."""

@@ -15,12 +15,13 @@ from builders import HEIGHT, LINES, WIDTH, drawn, font, in_colour, page_image, s
 from faces import hand_font  # noqa: E402
 
 from extractors import page as pages  # noqa: E402
+from extractors.films import Lie  # noqa: E402
 from extractors.images import CleanPage  # noqa: E402
 from extractors.page import BLANK, HEADER, WHOLE, read_all, read_image  # noqa: E402
 from extractors.readers import ReadLines, ValueText  # noqa: E402
 from records.document_types import document_types  # noqa: E402
 from records.errors import UnreadableScan  # noqa: E402
-from records.pages import MediaType, Writing  # noqa: E402
+from records.pages import Line, MediaType, Writing  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,12 @@ class Watched:
 
     def open(self, page):
         return Parts(ReadLines(self.found, HEIGHT), self.parts)
+
+    def lie(self, paper, ruled_turn):
+        return Lie(0, False)
+
+    def figures(self, image, boxes):
+        return [Line(words=())] * len(boxes)
 
     def read_crop(self, image, box):
         return "", 0.0
@@ -138,7 +145,7 @@ def film(light=0):
 
 
 @pytest.mark.parametrize(("rgb", "media_type"), [(film(), MediaType.PNG), (film(light=90), MediaType.DICOM)])
-def test_a_film_is_neither_looked_at_for_separators_nor_asked_how_it_lies(monkeypatch, rgb, media_type):
+def test_a_film_is_not_looked_at_for_separators_and_told_how_it_lies_by_its_own_text(monkeypatch, rgb, media_type):
     monkeypatch.setattr(pages, "look_for_separator", lambda rgb: pytest.fail("looked for a barcode"))
     reader = Watched("Name: LE THI CUC     ID: 14003728")
     found = reading(monkeypatch, reader, rgb, media_type)
@@ -227,7 +234,6 @@ POOR = {
     "only a picture": picture_only(),
     "print of 20 dpi": np.asarray(Image.fromarray(drawn(LINES)).resize((165, 234), Image.Resampling.BOX)),
     "all black": np.zeros((1754, 1240), np.uint8),
-    "inverted": 255 - drawn(LINES),
     "sixteen pixels wide": noise(1754, 16),
     "sixteen pixels high": noise(16, 1240),
 }
@@ -239,6 +245,13 @@ def test_a_poor_page_is_data_and_no_exception(page):
     assert found.document_type in (BLANK, *document_types())
     assert 0 <= found.image.ink <= 1
     assert [r for r in found.readings if r.confidence > 0.9] == []
+
+
+def test_a_negative_of_a_page_is_read_like_a_film_and_nothing_is_invented():
+    found = read_image("p", in_colour(255 - drawn(LINES)), 150, MediaType.PNG, "neural")
+    assert found.document_type == "film"
+    words = " ".join(LINES)
+    assert [r.raw for r in found.readings if r.confidence > 0.9 and r.raw not in words] == []
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1754, 15), (15, 1240)])

@@ -9,7 +9,9 @@ from records.code_lists import rows
 from transformers.text import clean, digits_at_sight, folded
 
 SEX = {"nam": "male", "nu": "female", "male": "male", "female": "female", "m": "male", "f": "female"}
-MODALITIES = frozenset({"CT", "MR", "US", "CR"})
+MODALITIES = frozenset({"CT", "MR", "US", "CR", "DX", "MG", "XA", "RF", "NM", "PT"})  # DICOM's codes
+MODALITY_WORDS = {"DR": "DX", "MRI": "MR"}
+SIDES = {"l": "L", "left": "L", "trai": "L", "t": "L", "r": "R", "right": "R", "phai": "R", "p": "R"}
 _TNM = re.compile(r"\bT ?([0-4OIlXx](?:is|[a-d])?) ?[NÑ]{1,2} ?([0-3OIlXx][a-c]?) ?M ?([01OIlXx][a-c]?)(?![A-Za-z0-9])")
 _COUNTED = r"(?=(?:viên|ống|gói|lọ)\b)"
 _ONE = re.compile(rf"(?<=mỗi lần )[lI|] ?{_COUNTED}")
@@ -59,8 +61,9 @@ def parse_outcome(raw: str) -> str:
 
 def parse_modality(raw: str) -> str:
     """'Siêu âm tuyến giáp' -> 'US'; 'Chụp cắt lớp vi tính ngực' -> 'CT'; 'Cộng hưởng từ' -> 'MR'; 'X-quang' -> 'CR'."""
-    if clean(raw).upper() in MODALITIES:
-        return clean(raw).upper()
+    code = MODALITY_WORDS.get(clean(raw).upper(), clean(raw).upper())
+    if code in MODALITIES:
+        return code
     text = f" {_words(raw)} "
     for row in rows("modalities"):
         if f" {_words(row['name'])} " in text:
@@ -70,6 +73,14 @@ def parse_modality(raw: str) -> str:
         if 7 <= len(wanted) <= len(text) and fuzz.partial_ratio(wanted, text) >= 85:
             return row["code"]
     raise ValueError("không rõ phương pháp chụp")
+
+
+def parse_laterality(raw: str) -> str:
+    """A film's side by its marker: 'P', 'Phải', 'RIGHT' -> 'R'; 'T' -> 'L'."""
+    side = SIDES.get("".join(re.findall(r"[a-z]", folded(clean(raw)))))
+    if side is None:
+        raise ValueError("không rõ bên phải hay bên trái")
+    return side
 
 
 def parse_text(raw: str) -> str:

@@ -29,6 +29,9 @@ class Number(NamedTuple):
 # A slash is read as I, l, | or ! between the numbers of a day: '27!02I2019'.
 _SLASHED = re.compile(r"(?<!\d)(\d{1,2})[il|!/]{1,2}(\d{2})[il|!/]{1,2}(\d{4})(?!\d)")
 
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ENGLISH = re.compile(rf"(?<!\d)(\d{{1,2}})[ \-.]?({'|'.join(_MONTHS)})[a-z]*[ \-.]?(\d{{4}})(?!\d)")
+
 
 def parse_date(raw: str) -> date:
     """'ngày 12 tháng 3 năm 2019' -> date(2019, 3, 12); also '5/3/19', '12.03.2019', '2019-03-12'."""
@@ -115,7 +118,8 @@ def _day_among(numbers: list[Number], text: str) -> tuple[date, list[int]]:
 
 def _canonical(raw: str) -> str:
     """'14 giờ 45 phút, ngày 13 tháng 02 năm 2014' -> '14 : 45 ~ , @ 13 / 02 / 2014'."""
-    text = _SLASHED.sub(r"\1/\2/\3", folded(clean(raw)))
+    text = _ENGLISH.sub(lambda m: f"{m[1]}/{_MONTHS.index(m[2]) + 1}/{m[3]}", folded(clean(raw)))
+    text = _SLASHED.sub(r"\1/\2/\3", text)
     for pattern, mark in ((_DAY, " @ "), (_MONTH_YEAR, " / "), (_HOUR, " : "), (_MINUTE, " ~ ")):
         text = pattern.sub(mark, text)
     return _ONLY_LETTERS.sub(lambda m: digits_at_sight(m[0]), text)

@@ -3,7 +3,14 @@
 import re
 from collections.abc import Callable
 
-from transformers.choices import parse_modality, parse_outcome, parse_person_name, parse_sex, parse_text
+from transformers.choices import (
+    parse_laterality,
+    parse_modality,
+    parse_outcome,
+    parse_person_name,
+    parse_sex,
+    parse_text,
+)
 from transformers.dates import birth_value, date_value, moment_value, parse_age
 from transformers.identifiers import (
     parse_icd10,
@@ -36,6 +43,7 @@ PARSERS: dict[str, Parser] = {
     "sex": parse_sex,
     "outcome": parse_outcome,
     "modality": parse_modality,
+    "laterality": parse_laterality,
     "insurance_card": parse_insurance_card,
     "personal_id": parse_personal_id,
     "phone": parse_phone,

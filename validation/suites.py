@@ -25,7 +25,8 @@ FORMS: dict[str, str] = {
 VALUE_SETS: dict[str, list[str]] = {
     "sex": ["male", "female"],
     "outcome": ["recovered", "improved", "unchanged", "worse", "died"],
-    "modality": ["CT", "MR", "US", "CR"],
+    "modality": ["CT", "MR", "US", "CR", "DX", "MG", "XA", "RF", "NM", "PT"],
+    "laterality": ["L", "R"],
     "flag": ["H", "L"],
 }
 MESSAGES = {

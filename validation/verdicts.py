@@ -33,6 +33,7 @@ LISTS = {
 REGISTRY, NAME_BESIDE, DIFFERS = "registry", "name_beside", "differs_from_file"
 # One reader makes the same tone error on every page (Ủng thư for Ung thư): its repeats confirm no running text.
 FREE_TEXT = frozenset({"text", "long_text", "address", "occupation", "department"})
+SIDE = "laterality"  # of a film: always a person's to see
 EVIDENCE_RULE = "evidence"
 DAYS = frozenset({"date", "birth_date", "moment"})
 CUT_DAY = re.compile(r"(?<!\d)[1-9]\s{0,2}(?:[-/.]|th[aá]ng)\s{0,2}0\d")  # '7-06-1973': who pads months pads days
@@ -178,7 +179,7 @@ def _verdict(
     fact = isinstance(spec, FieldSpec) and spec.fact
     if fact and agree(value.value, court.settled.get(value.field, ""), value.kind):
         return Verdict.EVIDENCE, EVIDENCE_RULE, ()
-    if witness:
+    if witness and value.kind != SIDE:
         return Verdict.ACCEPT, "text_layer" if witness == TEXT_LAYER else "witness", ()
     critical, unnamed = court.form.is_critical(value.field), _row(value.field) in court.unnamed
     withheld = _withheld(value, court, critical, sure)
