@@ -45,18 +45,20 @@ def decode_page(data: bytes, media_type: MediaType, number: int, limits: Limits)
     return pixels, believable_dpi(dpi, pixels.shape[1], pixels.shape[0])
 
 
-def stored_pixels(data: bytes, media_type: MediaType, number: int, limits: Limits) -> NDArray[Any]:
+def stored_pixels(data: bytes, media_type: MediaType, number: int, limits: Limits) -> tuple[NDArray[Any], float]:
     """Page `number` (from 1) with every grey step of the file, as a viewer turns it: HxW or NxHxW uint8 or uint16,
-    or HxWx3 uint8. UnreadableScan as in `decode_page`; a page of a PDF comes as it is read."""
+    or HxWx3 uint8; and the dpi that the file states, 0 for none. UnreadableScan as in `decode_page`; a page of a PDF
+    comes as it is read."""
     if media_type is MediaType.DICOM:
         return _stored_frames(data, limits)
     if media_type is MediaType.PDF:
-        return decode_pdf(data, number, limits)[0]
-    image, _ = _opened_page(data, number, limits)
+        return decode_pdf(data, number, limits)
+    image, dpi = _opened_page(data, number, limits)
+    stated = dpi if believable_dpi(dpi, *image.size) == dpi else 0.0
     try:
         if image.mode == "I" or image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16)
-        return np.array(image) if image.mode == "L" else _rgb(image)
+            return np.asarray(image).astype(np.uint16), stated
+        return np.array(image) if image.mode == "L" else _rgb(image), stated
     except BROKEN_IMAGE as error:
         raise UnreadableScan("page_unreadable", type(error).__name__) from error
 
@@ -144,7 +146,7 @@ def decode_dicom(data: bytes, number: int, limits: Limits) -> tuple[Pixels, floa
         raise UnreadableScan("page_unreadable", type(error).__name__) from error
 
 
-def _stored_frames(data: bytes, limits: Limits) -> NDArray[Any]:
+def _stored_frames(data: bytes, limits: Limits) -> tuple[NDArray[Any], float]:
     import pydicom
     from pydicom.errors import InvalidDicomError
     from pydicom.pixels.utils import pixel_array
@@ -155,7 +157,7 @@ def _stored_frames(data: bytes, limits: Limits) -> NDArray[Any]:
         frames = pixel_array(film)
         whole = np.uint8 if int(film.BitsStored) <= 8 else np.uint16
         lowest = int(frames.min())  # signed steps become unsigned: the same steps, from another end
-        return (frames - min(lowest, 0)).astype(whole)
+        return (frames - min(lowest, 0)).astype(whole), _film_dpi(film)
     except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, *BROKEN_IMAGE) as error:
         raise UnreadableScan("page_unreadable", type(error).__name__) from error
 

@@ -91,11 +91,11 @@ def instance_of(pixels: NDArray[Any], film: Film, study_uid: str = "") -> Datase
         software_versions=film.software,
         patient_id=_short(film.patient.get("identifier") or film.patient["patient_id"]),
         patient_name=person_name(film.patient.get("name") or ""),
-        patient_birth_date=_day(film.patient.get("birth_date")),
+        patient_birth_date=day(film.patient.get("birth_date")),
         patient_sex=SEX.get(film.patient.get("sex") or ""),
         accession_number=(study.get("accession") or "")[:16] or None,
         study_id=(study.get("accession") or "")[:16] or None,
-        study_date=_day(study.get("taken_on")),
+        study_date=day(study.get("taken_on")),
         institution_name=_short(film.hospital),
     )
     made.SpecificCharacterSet = UTF8
@@ -184,7 +184,7 @@ def _uid(*parts: str) -> str:
     return f"2.25.{uuid.uuid5(NAMES, '|'.join(parts)).int}"
 
 
-def _day(text: str | None) -> str | None:
+def day(text: str | None) -> str | None:
     """'2019-04-05', with a time behind or not -> '20190405'; None for what is no whole day."""
     try:
         return f"{date.fromisoformat((text or '')[:10]):%Y%m%d}"

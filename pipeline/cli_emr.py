@@ -1,5 +1,6 @@
 """The command line, pipeline.cli_emr: what leaves the EMR: `sohoa consumer`, `sohoa export ...`, `sohoa send ...`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,6 +72,40 @@ def export_handover(
     _told("export:handover", f"conversion:{code}", packages.hand_over(code, folder, story), folder)
 
 
+@export_app.command("dicom")
+def export_dicom(batch: Batch, folder: Out) -> None:
+    """A DICOM file of each film of a batch; exits 1 when one is left."""
+    from pipeline import films
+
+    ready_engine()
+    came = films.export(batch, folder)
+    recorded("export:dicom", f"batch:{batch}", {"films": came.sent, "left": len(came.left)})
+    out.print(f"{came.sent} films written to {folder}.", highlight=False, markup=False, soft_wrap=True)
+    _left(came.left)
+
+
+@send_app.command("pacs")
+def send_pacs(
+    url: Annotated[str, typer.Argument(help="https://HOST/dicom-web, or dicom://AETITLE@HOST:PORT.")], batch: Batch
+) -> None:
+    """Bring a PACS up to the films of a batch; again as often as you like. Exits 1 when a film is not there."""
+    from pipeline import films
+
+    ready_engine()
+    came = films.send(url, batch)
+    told = {"sent": came.sent, "stood": came.stood, "linked": came.linked, "left": len(came.left)}
+    recorded("send:pacs", f"batch:{batch}", {"url": url, **told})
+    out.print(
+        f"{came.sent} films sent and given back, {came.stood} stood, {came.linked} linked to their originals, "
+        f"{len(came.left)} left.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for page, sentence in came.outdated:
+        err.print(f"{page}: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    _left(came.left)
+
+
 @send_app.command("fhir")
 def send_fhir(url: str, batch: Batch) -> None:
     """Bring a FHIR R4 server up to a batch; again as often as you like. Exits 1 when a stay was not taken."""
@@ -89,9 +124,14 @@ def _told(action: str, what: str, done: Any, folder: Path) -> None:
     """Record what was written where, print it, and end with 1 when something was left."""
     recorded(action, what, {"done": done.done, "left": len(done.left)})
     out.print(f"{done.done} written to {folder}.", highlight=False, markup=False, soft_wrap=True)
-    for label, why in done.left:
+    _left(done.left)
+
+
+def _left(left: Sequence[tuple[str, str]]) -> None:
+    """Each that was left, with its sentence; ends with 1 when there is one."""
+    for label, why in left:
         err.print(f"{label}: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(1 if done.left else 0)
+    raise typer.Exit(1 if left else 0)
 
 
 @consumer_app.command("add")

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     anything, and at all. `review_cache_mb`: pictures of pages that it remembers. `oidc_issuer`, `oidc_client_id`,
     `oidc_client_secret`: the hospital's directory, where its people may sign in. `fhir_system`: what the hospital's own
     identifiers begin with in FHIR; `fhir_token`: the bearer token for the server that resources are sent to.
+    `pacs_authorization`: the header of that name for a PACS that speaks DICOMweb.
     `revocation_hosts`: hosts from which lists of revoked certificates may be fetched.
     """
 
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     fhir_system: str = Field(default="urn:sohoa", pattern=r"^[a-z][a-z0-9+.-]*:[\w./:-]+$")
     revocation_hosts: tuple[str, ...] = ()
     fhir_token: str = Field(default="", repr=False)
+    pacs_authorization: str = Field(default="", repr=False)
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: str = Field(default="", repr=False)
