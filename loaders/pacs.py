@@ -97,6 +97,7 @@ class WebPacs:
         self.name, self._base = base, base
         headers = {"Authorization": authorization} if authorization else None
         self._client = DICOMwebClient(base, headers=headers, timeout=SECONDS, session=requests.Session())
+        self._client.set_http_retry_params(retry=False)  # whoever sends again is told, and need not wait
 
     def studies(self, patient_id: str, day: str) -> list[Study]:
         asked = {"PatientID": patient_id, "StudyDate": day}

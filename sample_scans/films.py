@@ -226,7 +226,7 @@ def _scan(film: np.ndarray, rng: np.random.Generator, deep: bool) -> tuple[bytes
     out = io.BytesIO()
     if deep:
         levels = Image.fromarray((np.clip(seen, 0, 255) * 190 + 900).astype(np.uint16))
-        levels.save(out, "TIFF", compression="tiff_deflate")
+        levels.save(out, "TIFF", compression="tiff_deflate", dpi=(150, 150))
         return out.getvalue(), "tif"
     Image.fromarray(np.clip(seen, 0, 255).astype(np.uint8)).save(out, "JPEG", quality=85, dpi=(150, 150))
     return out.getvalue(), "jpg"

@@ -14,6 +14,7 @@ PATIENT, STAY = "DEMO|19000001", "DEMO|19.000001"
 OF_KIND = {
     "person_name": "TRẦN THỊ MẪU", "birth_date": "1956-04-18", "date": "2019-02-03", "moment": "2019-02-01T08:00",
     "age": "63", "integer": "8", "number": "5.4", "sex": "female", "outcome": "improved", "modality": "CT",
+    "laterality": "L",
     "icd10": "C50.9", "identifier": "19.000001", "insurance_card": "DN4010123456789", "personal_id": "001156001234",
     "phone": "0912345678", "test_name": "Hồng cầu", "unit": "T/L", "reference": "3.9 - 5.4", "flag": "H",
     "measure": "36.8", "drug": "Paclitaxel", "strength": "100 mg", "ethnicity": "Kinh", "occupation": "Nông dân",
