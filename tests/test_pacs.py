@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WEB, DIMSE = "http://127.0.0.1:8042/dicom-web", "dicom://ORTHANC@127.0.0.1:4242"
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.all,
     pytest.mark.skipif(not may_unshare(), reason="this user may not make a network namespace"),
     pytest.mark.skipif(
         not (Path(ORTHANC).exists() and Path(PLUGIN).exists() and shutil.which("findscu")),
