@@ -32,6 +32,7 @@ from review.second import UNASKED, Stage, entries_of
 from review.texts import say
 
 ENTER, INSIST = "enter", "insist"
+FILM = "film"
 MOST_ASKED = 200  # characters of a search in a pick-list
 TOLD = {  # Words that the page's script says, with the blanks that it fills itself.
     "task.left": {"left": "{left}", "all": "{all}"}, "task.crop_fails": {}, "task.error.lost": {},
@@ -59,7 +60,7 @@ def show_task(request: Request, conn: Transaction, document_id: str) -> Response
         request, "task.html", document_id=document_id, lease=lease.token, most=MAX_TYPED, file=found.label,
         form=title_of(found.form, language), cards=found.cards, left=found.left,
         crops={card.key: crop_of(request, card) for card in found.cards},
-        pages=sheets(request, page_ids), told=TOLD, keys=KEYS,
+        pages=sheets(request, page_ids), told=TOLD, keys=KEYS, film=found.form.id == FILM,
     )  # fmt: skip
     answer.background = BackgroundTasks(
         [BackgroundTask(warm_coming, request.app, who.account_id), BackgroundTask(get_ready, icd10_of(request))]

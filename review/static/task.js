@@ -479,6 +479,7 @@
   document.addEventListener("htmx:sendError", onAnswer);
   window.addEventListener("popstate", () => location.reload());
   document.addEventListener("task:changed", count);
+  document.addEventListener("sheet:zoom", (event) => viewer?.viewport.zoomBy(event.detail).applyConstraints());
   setInterval(beat, HEARTBEAT_MS);
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", begin) : begin();
 })();
