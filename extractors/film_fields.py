@@ -7,10 +7,13 @@ and what other frames say is a witness.
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 from statistics import median
 from typing import NamedTuple
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import Levenshtein
 
 from extractors.found import Found
 from records.code_lists import entries, of_lists
@@ -19,6 +22,9 @@ from records.pages import Line, PageText, Word, around
 METHOD = "burnt_in"
 APART = re.compile(r"[^^]+")  # DICOM parts a name by ^
 MARKER = 1.3  # a side's letter alone, in heights of the other lines
+NAME = "patient.name"
+PLAINLY = 0.9  # confidence of what surely stands there
+OTHER_NAME, SLIPS = 60.0, 2  # likeness of names under which, letters of numbers above which two are of two people
 APART_BY = 6.0  # heights of a line between two frames' same words
 SLICED = frozenset({"CT", "MR", "MRI", "PT", "NM"})
 EDGES = ".,:;|'\"()[]"
@@ -46,6 +52,7 @@ DATE = re.compile(
 )
 SLASHED = re.compile(r"(?<!\d)\d{1,2}[/.\-il|!1 ]{1,2}\d{1,2}[/.\-il|!1 ]{1,2}(?:19|20)\d\d(?!\d)")  # 20l04/2014
 BORN = re.compile(r"sinh|birth|dob|born|\bns\b")
+OWN_NUMBER = re.compile(r"\W*(?:p?[il1]d)?\W*(\d{6,12})\W*")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 NUMBER = re.compile(r"\b(?=[a-z\-]{0,3}\d)[a-z0-9][a-z0-9\-.]{4,15}\b")
 PLACE = re.compile(r"\b(?:bv|benh vien|hospital|khoa|phong|clinic|trung tam|center|vien)\b")
@@ -76,15 +83,23 @@ def tells(text: str) -> bool:
     return labelled or bool(DATE.search(plain) or PLACE.search(plain)) or _is_name(text, plain)
 
 
-def dates_better(again: Line, line: Line) -> bool:
-    """Whether another reading of a line shows the day that the line itself does not, and that is not a birth."""
-    plain = _plain(line.text)
-    return bool(DATE.search(_plain(again.text))) and not DATE.search(plain) and not BORN.search(plain)
+def figures_better(again: Line, line: Line) -> Line | None:
+    """What stands for a line in doubt, by its other reading: a day that the line itself does not show and that is not
+    a birth, or the number of a patient, without its label; None where the line stands."""
+    plain, told = _plain(line.text), _plain(again.text)
+    if DATE.search(told) and not DATE.search(plain) and not BORN.search(plain):
+        return again
+    found = OWN_NUMBER.fullmatch(told)
+    words = _words(again, found.start(1), found.end(1)) if found and found[1] not in plain.split() else ()
+    return Line(words=words) if words else None
 
 
 def find_film_fields(text: PageText) -> list[tuple[Found, tuple[str, ...]]]:
     """Each field's words as most places show them, with what the other places say, verbatim."""
-    found = {field: _agreed(seen) for field, seen in _places(text).items()}
+    places = _places(text)
+    found = {field: _agreed(seen) for field, seen in places.items()}
+    if both := _two_people(places):
+        found = {name: one for name, one in found.items() if not name.startswith("patient.")} | {NAME: (both, ())}
     modality = found.get("film.modality")
     if modality and _plain(modality[0].raw).upper() in SLICED:
         found.pop("film.laterality", None)  # letters on slices tell how they lie, not which side was taken
@@ -116,6 +131,32 @@ def _places(text: PageText) -> dict[str, list[Seen]]:
         for seen in _of_line(line, usual):
             places[seen.field].append(seen)
     return places
+
+
+def _two_people(places: Mapping[str, Sequence[Seen]]) -> Found | None:
+    """Both names, or both numbers, of a film that bears two, as one name that is nobody's: the guard lets no file
+    have such a page."""
+    for field, others in DIFFERENT.items():
+        plain: dict[str, Seen] = {}
+        for one in sorted(places.get(field, ()), key=lambda one: -one.sure):
+            if one.sure > PLAINLY:
+                plain.setdefault(one.value, one)
+        for one, other in combinations(plain.values(), 2):
+            if others(one.value, other.value):
+                between = Word(text="+", confidence=0.0, box=other.words[0].box)
+                return Found(NAME, KINDS[NAME], METHOD, ((*one.words, between), other.words))
+    return None
+
+
+def _other_name(one: str, other: str) -> bool:
+    return fuzz.ratio(one, other) < OTHER_NAME
+
+
+def _other_number(one: str, other: str) -> bool:
+    return len(one) == len(other) and Levenshtein.distance(one, other) > SLIPS
+
+
+DIFFERENT = {"patient.name": _other_name, "patient.id": _other_number}
 
 
 def _agreed(places: list[Seen]) -> tuple[Found, tuple[str, ...]]:
@@ -231,17 +272,23 @@ def _family_names() -> frozenset[str]:
 
 
 def _taken(line: Line, plain: str, begin: int, end: int, field: str) -> Iterator[Seen]:
+    """The words, or parts of words, between two places of a line, as a place where a field may stand."""
+    if words := _words(line, begin, end):
+        value = re.sub(r"[\s^]+", " ", plain[begin:end]).strip()
+        sure = sum(w.confidence * len(w.text) for w in words) / sum(len(w.text) for w in words)
+        yield Seen(field, SIDES.get(value.upper(), value), words, sure)
+
+
+def _words(line: Line, begin: int, end: int) -> tuple[Word, ...]:
     """The words, or parts of words, between two places of a line."""
-    words, at = [], 0
+    words: list[Word] = []
+    at = 0
     for word in line.words:
         start, stop = max(begin - at, 0), min(end - at, len(word.text))
         if start < stop:
             words += [_part(word, start + m.start(), start + m.end()) for m in APART.finditer(word.text[start:stop])]
         at += len(word.text) + 1
-    if words:
-        value = re.sub(r"[\s^]+", " ", plain[begin:end]).strip()
-        sure = sum(w.confidence * len(w.text) for w in words) / sum(len(w.text) for w in words)
-        yield Seen(field, SIDES.get(value.upper(), value), tuple(words), sure)
+    return tuple(words)
 
 
 def _part(word: Word, start: int, stop: int) -> Word:

@@ -13,7 +13,7 @@ from extractors.boxes import Boxes
 from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
 from extractors.fields import BOXED, BoxReader, find_fields, no_boxes
-from extractors.film_fields import dates_better, find_film_fields, frames_of, is_marker
+from extractors.film_fields import figures_better, find_film_fields, frames_of, is_marker
 from extractors.found import Found
 from extractors.images import FEWEST_LETTERS, CleanPage, Gray, Orientation, upright
 from extractors.ocr import peek_at
@@ -105,7 +105,7 @@ def _read_film(
     fine = max(reader.long_side, min(max(paper.shape), films.FINEST))
     clean = upright(page_id, np.repeat(laid[:, :, None], 3, axis=2), dpi, lambda _: turn, fine)
     known = PageClass(films.FILM, True, 100.0)
-    lines = _with_dates(reader.open(clean).lines(0.0, WHOLE), clean.text, reader)
+    lines = _with_figures(reader.open(clean).lines(0.0, WHOLE), clean.text, reader)
     large = films.with_large_letters(np.ascontiguousarray(film[:, ::-1]) if lie.mirrored else film)
     lines += _marker_lines(films.laid_upright(large, clean.image), reader, lines)
     text = PageText(page_id=page_id, engine=reader.name, lines=lines)
@@ -123,11 +123,12 @@ def _read_film(
     return _reading(image, text, kind, readings, started)
 
 
-def _with_dates(lines: tuple[Line, ...], letters: Gray, reader: Reader) -> tuple[Line, ...]:
-    """Lines in doubt are read again as figures: where that shows a date and they did not, it stands for them."""
+def _with_figures(lines: tuple[Line, ...], letters: Gray, reader: Reader) -> tuple[Line, ...]:
+    """Lines in doubt are read again as figures: where that shows a day or a number, it stands for them."""
     doubtful = [at for at, line in enumerate(lines) if min(w.confidence for w in line.words) < DOUBT]
     again = dict(zip(doubtful, reader.figures(letters, [lines[at].box for at in doubtful]), strict=True))
-    return tuple(again[at] if at in again and dates_better(again[at], line) else line for at, line in enumerate(lines))
+    better = {at: figures_better(one, lines[at]) for at, one in again.items()}
+    return tuple(better.get(at) or line for at, line in enumerate(lines))
 
 
 def _marker_lines(letters: Gray, reader: Reader, lines: tuple[Line, ...]) -> tuple[Line, ...]:
