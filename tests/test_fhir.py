@@ -31,18 +31,11 @@ KINDS = (
 )  # fmt: skip
 
 
-FILM = {
-    "row_id": "film|imaging_study|0", "encounter_id": STAY, "occurrence": 0, "document_id": "imaging_report",
-    "modality": "CT", "taken_on": "2019-02-02",
-}  # fmt: skip
-
-
 @pytest.fixture
 def loaded(clean, settings, batch):
     """The batch's stay with a document of every form."""
     with database.engine(settings, "loader").begin() as conn:
         load_every_form(conn, batch)
-        conn.execute(insert(tables.imaging_study).values(FILM | {"batch_id": batch}))
     return batch
 
 
@@ -52,7 +45,6 @@ def stay(engine, settings):
     empty(engine)
     with database.engine(settings, "loader").begin() as conn:
         load_every_form(conn, "box-1")
-        conn.execute(insert(tables.imaging_study).values(FILM | {"batch_id": "box-1"}))
         return stay_of(conn, STAY)
 
 
