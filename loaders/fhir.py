@@ -27,6 +27,7 @@ LOINC, DCM = "http://loinc.org", "http://dicom.nema.org/resources/ontology/DCM"
 ACT, NULL = "http://terminology.hl7.org/CodeSystem/v3-ActCode", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
 ROLE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+UID, ID_TYPE = "urn:dicom:uid", "http://terminology.hl7.org/CodeSystem/v2-0203"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/"
 PAPER = {"code": "converted-from-paper", "display": "Chuyển đổi từ bản giấy"}
 SECTIONS = (
@@ -160,6 +161,7 @@ class _Bundle:
         made |= {"status": pages[0]["state"], "subject": self.subject, "description": title}
         made["type"] = {"coding": [{"system": f"{self.system}:form", "code": pages[0]["type"]}], "text": title}
         made["content"] = [{"attachment": self._picture(page)} for page in pages]
+        made["content"] += [{"attachment": _in_pacs(page)} for page in pages if page["retrieve_url"]]
         made["content"] += [{"attachment": one} for page in pages for one in _sections(page)]
         made["context"] = {"encounter": [self.during]}
         doctors = list(dict.fromkeys(page["doctor"] for page in pages if page["doctor"]))
@@ -239,6 +241,10 @@ class _Bundle:
     def _of_imaging(self, row: Row) -> Resource:
         made = self._of("imaging_study", row, encounter=self.during, status="available")
         made |= _given(started=_time(row["taken_on"]))
+        if row["study_uid"]:
+            made["identifier"].append({"system": UID, "value": f"urn:oid:{row['study_uid']}"})
+        if row["accession"]:
+            made["identifier"].append({"type": _concept(ID_TYPE, "ACSN", "Accession ID"), "value": row["accession"]})
         if row["modality"]:
             made["modality"] = [{"system": DCM, "code": row["modality"]}]
         return made | _given(description=" ".join(filter(None, (row["view"], row["laterality"]))))
@@ -280,6 +286,11 @@ class _Bundle:
 def _short(table: str, key: str) -> str:
     """'DEMO|14763265' -> 'DEMO/14763265': in a search of FHIR a bar parts the system from the value."""
     return str(uuid.uuid5(NAMES, key)) if table == "provenance" else key.replace("|", "/")
+
+
+def _in_pacs(page: Row) -> Resource:
+    """Where a film is to be had from the PACS."""
+    return {"contentType": "application/dicom", "url": page["retrieve_url"], "title": f"Trang {page['position']}"}
 
 
 def _concept(system: str, code: str, display: str) -> Resource:

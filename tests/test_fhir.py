@@ -31,6 +31,21 @@ KINDS = (
 )  # fmt: skip
 
 
+def test_a_film_that_the_pacs_holds_is_named_by_its_study_and_its_address(stay):
+    (film,) = stay.tables["imaging_study"]
+    at = "https://pacs.example/dicom-web/studies/2.25.7"
+    tables_of = stay.tables | {"imaging_study": [film | {"study_uid": "2.25.7", "accession": "A1"}]}
+    pages = [page | {"retrieve_url": at if page["document_id"] == film["document_id"] else None} for page in stay.pages]
+    made = fhir.bundle_of(stay._replace(tables=tables_of, pages=pages), ("DEMO", "Hospital"))
+    resources = [entry["resource"] for entry in made["entry"]]
+    (study,) = [one for one in resources if one["resourceType"] == "ImagingStudy"]
+    assert {one["value"] for one in study["identifier"]} >= {"urn:oid:2.25.7", "A1"}
+    urls = [
+        c["attachment"].get("url") for r in resources if r["resourceType"] == "DocumentReference" for c in r["content"]
+    ]
+    assert urls.count(at) == 1
+
+
 @pytest.fixture
 def loaded(clean, settings, batch):
     """The batch's stay with a document of every form."""
