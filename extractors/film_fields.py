@@ -52,7 +52,7 @@ DATE = re.compile(
 )
 SLASHED = re.compile(r"(?<!\d)\d{1,2}[/.\-il|!1 ]{1,2}\d{1,2}[/.\-il|!1 ]{1,2}(?:19|20)\d\d(?!\d)")  # 20l04/2014
 BORN = re.compile(r"sinh|birth|dob|born|\bns\b")
-OWN_NUMBER = re.compile(r"\W*(?:p?[il1]d)?\W*(\d{6,12})\W*")
+OWN_NUMBER = re.compile(r"\W{0,4}(?:p?[il1]d\W{0,3})?(\d{6,12})\W{0,4}")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 NUMBER = re.compile(r"\b(?=[a-z\-]{0,3}\d)[a-z0-9][a-z0-9\-.]{4,15}\b")
 PLACE = re.compile(r"\b(?:bv|benh vien|hospital|khoa|phong|clinic|trung tam|center|vien)\b")
