@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -108,13 +109,14 @@ def server(node):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        ["node", "server.mjs", str(port)], cwd=folder, env=env, stdout=subprocess.PIPE, text=True
-    )
+        ["node", "server.mjs", str(port)], cwd=folder, env=env, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
     try:
         assert process.stdout.readline().strip() == "ready"
         yield Server(f"http://127.0.0.1:{port}")
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # `node` is a program that starts the real one
         process.wait()
 
 
