@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pydicom
 import structlog
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from extractors.decode import stored_pixels
@@ -242,9 +242,10 @@ def _outdated(to: pacs.Pacs, batch_id: str, films: list[Wanted]) -> tuple[tuple[
     now = [dicom.uids_of(one.film).instance for one in films]
     held = film_instance.c
     of_batch = (held.pacs == to.name) & (held.batch_id == batch_id)
-    gone = of_batch & held.sop_uid.not_in(now) & held.state.in_([HELD, LINKED])
+    gone = of_batch & held.sop_uid.not_in(now)
     with engine(settings(), "loader").begin() as conn:
-        conn.execute(update(film_instance).where(gone).values(state=REPLACED))
+        conn.execute(delete(film_instance).where(gone, held.state == LINKED))
+        conn.execute(update(film_instance).where(gone, held.state == HELD).values(state=REPLACED))
         query = select(held.page_id, held.sop_uid).where(of_batch, held.state == REPLACED, held.held_at.is_not(None))
         rows = conn.execute(query.order_by(held.page_id, held.sop_uid)).all()
     return tuple((row.page_id, f"{to.name} still holds {row.sop_uid}; remove it there.") for row in rows)

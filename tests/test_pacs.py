@@ -187,6 +187,11 @@ def test_a_film_whose_digital_original_is_there_is_linked_and_not_sent(orthanc, 
     assert orthanc.instances() == 3
     assert shown(settings)[films[1][0]] == (f"{WEB}/studies/{original}", original)
     assert "0 films sent and given back, 3 stood, 0 linked" in orthanc.send(settings.home, WEB).stdout
+    with database.engine(settings, "loader").begin() as conn:
+        named = tables.patient.c.identifier == values["patient.id"]
+        conn.execute(update(tables.patient).where(named).values(name="NGUYỄN THỊ ĐÚNG"))
+    again = orthanc.send(settings.home, WEB)
+    assert "2 stood, 1 linked" in again.stdout and "remove it there" not in again.stderr
 
 
 def test_a_film_whose_patient_was_corrected_is_sent_anew_and_the_old_one_is_named(orthanc, films, settings):
