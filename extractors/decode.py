@@ -50,17 +50,11 @@ def stored_pixels(data: bytes, media_type: MediaType, number: int, limits: Limit
     or HxWx3 uint8; and the dpi that the file states, 0 for none. UnreadableScan as in `decode_page`; a page of a PDF
     comes as it is read."""
     if media_type is MediaType.DICOM:
-        return _stored_frames(data, limits)
+        return _from_dicom(data, limits, _stored_frames)
     if media_type is MediaType.PDF:
         return decode_pdf(data, number, limits)
-    image, dpi = _opened_page(data, number, limits)
-    stated = dpi if believable_dpi(dpi, *image.size) == dpi else 0.0
-    try:
-        if image.mode == "I" or image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16), stated
-        return np.array(image) if image.mode == "L" else _rgb(image), stated
-    except BROKEN_IMAGE as error:
-        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+    pixels, dpi = _from_image(data, number, limits, _all_steps)
+    return pixels, dpi if believable_dpi(dpi, pixels.shape[1], pixels.shape[0]) == dpi else 0.0
 
 
 def believable_dpi(dpi: float, width: int, height: int) -> float:
@@ -87,21 +81,19 @@ def open_image(data: bytes, limits: Limits) -> Image.Image:
 
 def decode_image(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:
     """A page of a JPEG, PNG or TIFF. Pillow alone decides about EXIF turns."""
-    upright, dpi = _opened_page(data, number, limits)
-    try:
-        return _rgb(upright), dpi
-    except BROKEN_IMAGE as error:
-        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+    return _from_image(data, number, limits, _rgb)
 
 
-def _opened_page(data: bytes, number: int, limits: Limits) -> tuple[Image.Image, float]:
+def _from_image(
+    data: bytes, number: int, limits: Limits, pixels_of: Callable[[Image.Image], NDArray[Any]]
+) -> tuple[NDArray[Any], float]:
     try:
         image = open_image(data, limits)
         if number > 1:
             image.seek(number - 1)
             check_size(*image.size, limits)
         dpi = _dots_per_inch(image)
-        return ImageOps.exif_transpose(image), dpi  # A TIFF is turned while it loads; the tag is gone then.
+        return pixels_of(ImageOps.exif_transpose(image)), dpi  # A TIFF is turned while it loads; the tag is gone then.
     except BROKEN_IMAGE as error:
         raise UnreadableScan("page_unreadable", type(error).__name__) from error
 
@@ -112,6 +104,13 @@ def _dots_per_inch(image: Image.Image) -> float:
         return max(float(across), float(down))
     except (TypeError, ValueError, ZeroDivisionError):
         return 0.0
+
+
+def _all_steps(image: Image.Image) -> NDArray[Any]:
+    """Grey steps as the file has them; colour in eight bits per channel."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    return np.array(image) if image.mode == "L" else _rgb(image)
 
 
 def _rgb(image: Image.Image) -> Pixels:
@@ -135,31 +134,28 @@ def gray_to_rgb(gray: NDArray[np.float64], full: float | None = None) -> Pixels:
 
 def decode_dicom(data: bytes, number: int, limits: Limits) -> tuple[Pixels, float]:
     """The first frame of a DICOM film, windowed to eight bits, white bones on black also for MONOCHROME1."""
+    return _from_dicom(data, limits, _film_pixels)
+
+
+def _from_dicom(data: bytes, limits: Limits, pixels_of: Callable[[Any], NDArray[Any]]) -> tuple[NDArray[Any], float]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
     try:
         film = pydicom.dcmread(io.BytesIO(data))
         check_size(int(film.Columns), int(film.Rows), limits)
-        return _film_pixels(film), _film_dpi(film)
+        return pixels_of(film), _film_dpi(film)
     except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, *BROKEN_IMAGE) as error:
         raise UnreadableScan("page_unreadable", type(error).__name__) from error
 
 
-def _stored_frames(data: bytes, limits: Limits) -> tuple[NDArray[Any], float]:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
+def _stored_frames(film: Any) -> NDArray[Any]:
     from pydicom.pixels.utils import pixel_array
 
-    try:
-        film = pydicom.dcmread(io.BytesIO(data))
-        check_size(int(film.Columns), int(film.Rows), limits)
-        frames = pixel_array(film)
-        whole = np.uint8 if int(film.BitsStored) <= 8 else np.uint16
-        lowest = int(frames.min())  # signed steps become unsigned: the same steps, from another end
-        return (frames - min(lowest, 0)).astype(whole), _film_dpi(film)
-    except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, *BROKEN_IMAGE) as error:
-        raise UnreadableScan("page_unreadable", type(error).__name__) from error
+    frames = pixel_array(film)
+    whole = np.uint8 if int(film.BitsStored) <= 8 else np.uint16
+    lowest = int(frames.min())  # signed steps become unsigned: the same steps, from another end
+    return (frames - min(lowest, 0)).astype(whole)
 
 
 def _film_pixels(film: Any) -> Pixels:

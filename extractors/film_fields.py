@@ -71,6 +71,9 @@ class Seen(NamedTuple):
         return " ".join(w.text for w in self.words)
 
 
+Places = Mapping[str, Sequence[Seen]]
+
+
 def is_marker(text: str) -> bool:
     """Whether a letter by itself tells a side."""
     return text.strip(EDGES).upper() in LETTERS
@@ -94,9 +97,8 @@ def figures_better(again: Line, line: Line) -> Line | None:
     return Line(words=words) if words else None
 
 
-def find_film_fields(text: PageText) -> list[tuple[Found, tuple[str, ...]]]:
+def find_film_fields(places: Places) -> list[tuple[Found, tuple[str, ...]]]:
     """Each field's words as most places show them, with what the other places say, verbatim."""
-    places = _places(text)
     found = {field: _agreed(seen) for field, seen in places.items()}
     if both := _two_people(places):
         found = {name: one for name, one in found.items() if not name.startswith("patient.")} | {NAME: (both, ())}
@@ -106,10 +108,10 @@ def find_film_fields(text: PageText) -> list[tuple[Found, tuple[str, ...]]]:
     return list(found.values())
 
 
-def frames_of(text: PageText) -> tuple[int, int]:
+def frames_of(places: Places) -> tuple[int, int]:
     """Rows and columns of a sheet, by where the same words stand again and again; (1, 1) for a single picture."""
     rows, columns = 1, 1
-    for seen in _places(text).values():
+    for seen in places.values():
         alike = Counter(one.value for one in seen).most_common(1)[0][0]
         boxes = [around([w.box for w in one.words]) for one in seen if one.value == alike]
         apart = APART_BY * median([b.height for b in boxes])
@@ -123,7 +125,7 @@ def _groups(at: list[float], apart: float) -> int:
     return 1 + sum(after - before > apart for before, after in pairwise(at))
 
 
-def _places(text: PageText) -> dict[str, list[Seen]]:
+def places_of(text: PageText) -> Places:
     """Every place where a field may stand, by field."""
     usual = median([line.box.height for line in text.lines]) if text.lines else 0.0
     places: defaultdict[str, list[Seen]] = defaultdict(list)
@@ -133,7 +135,7 @@ def _places(text: PageText) -> dict[str, list[Seen]]:
     return places
 
 
-def _two_people(places: Mapping[str, Sequence[Seen]]) -> Found | None:
+def _two_people(places: Places) -> Found | None:
     """Both names, or both numbers, of a film that bears two, as one name that is nobody's: the guard lets no file
     have such a page."""
     for field, others in DIFFERENT.items():
@@ -159,7 +161,7 @@ def _other_number(one: str, other: str) -> bool:
 DIFFERENT = {"patient.name": _other_name, "patient.id": _other_number}
 
 
-def _agreed(places: list[Seen]) -> tuple[Found, tuple[str, ...]]:
+def _agreed(places: Sequence[Seen]) -> tuple[Found, tuple[str, ...]]:
     """The wording of most weight among those of the value of most weight; tone marks are counted by wording alone."""
     value = _weightiest([(one.value, one.sure) for one in places])
     alike = [one for one in places if one.value == value]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.images import INK, Gray
-from extractors.words import trim
+from extractors.words import side_of, trim, turned
 from records.pages import Box, PageImage
 
 FILM = "film"
@@ -85,10 +85,9 @@ def how_it_lies(paper: Gray, lines: Sequence[Box], read: ReadLines, ruled_turn: 
     `paper`: see `as_paper`, with `lines` on it. `read`: crops of lines -> how legible each is: how surely it is read,
     0..1, and more where its words make sense. `ruled_turn`: the turn that a person saw; only the mirror is asked for.
     """
-    along = sum(b.width * b.height * (1 if b.width > b.height else -1) for b in lines)
-    side = ruled_turn if ruled_turn is not None else 0 if along >= 0 else 90
+    side = ruled_turn if ruled_turn is not None else side_of(lines)
     level = np.ascontiguousarray(np.rot90(paper, -side // 90))
-    crops = [_crop(level, _turned(box, paper, side)) for box in lines]
+    crops = [_crop(level, turned(box, paper, side)) for box in lines]
     crops = sorted((c for c in crops if c.size), key=lambda c: -c.shape[1] / c.shape[0])[:TRIALS]
     ways = [Lie(side, False), Lie(side, True)]
     seen = [crops, [c[:, ::-1] for c in crops]]
@@ -136,18 +135,6 @@ def mirrored_back(image: PageImage, turn: int) -> PageImage:
     wide = image.file_width_px
     back = (wide * g - a, wide * h - b, wide * i - c, d, e, f, g, h, i)
     return image.model_copy(update={"to_file": back, "turn": turn, "mirrored": True})
-
-
-def _turned(box: Box, paper: Gray, side: int) -> Box:
-    """The box where it is once the image is turned clockwise by `side` degrees."""
-    high, wide = paper.shape
-    if side == 90:
-        return Box(left=high - box.bottom, top=box.left, right=high - box.top, bottom=box.right)
-    if side == 180:
-        return Box(left=wide - box.right, top=high - box.bottom, right=wide - box.left, bottom=high - box.top)
-    if side == 270:
-        return Box(left=box.top, top=wide - box.right, right=box.bottom, bottom=wide - box.left)
-    return box
 
 
 def _crop(image: Gray, box: Box) -> Gray:

@@ -20,7 +20,7 @@ from extractors.models import ASTERNET, DIGITS, check_borrowed
 from extractors.ocr import TesseractReader, osd_turn, tidy
 from extractors.reader import Floats, LineReader, aster_reader, digit_reader, own_reader
 from extractors.readers import ValueText
-from extractors.words import bands, crop_of, parted, trim, words_of
+from extractors.words import bands, crop_of, parted, side_of, trim, turned, words_of
 from extractors.writing import writing_detector
 from records.pages import Box, Line, Rulings
 
@@ -75,10 +75,9 @@ class NeuralReader:
     def turn(self, page: Gray) -> int:
         """By the shape of the text lines: across or along; then by reading the longest of them both ways up."""
         boxes = self.finder.find(page, TURN_SIDE)
-        along = sum(b.width * b.height * (1 if b.width > b.height else -1) for b in boxes)
-        side = 0 if along >= 0 else 90
+        side = side_of(boxes)
         level = np.ascontiguousarray(np.rot90(page, -side // 90))
-        crops = [crop_of(level, box) for box in _trials(level, boxes if side == 0 else _clockwise(boxes, page))]
+        crops = [crop_of(level, box) for box in _trials(level, [turned(b, page, side) for b in boxes])]
         gain = self._more_legible(crops[:FEW])
         if abs(gain) < PLAIN:
             gain = self._more_legible(crops)
@@ -231,12 +230,6 @@ def _trials(image: Gray, boxes: list[Box]) -> list[Box]:
     lines = [part for box in boxes if (whole := trim(image, box)) for part in parted(image, whole)]
     longest = sorted(lines, key=lambda b: -b.width / b.height)[:TRIALS]
     return [b.model_copy(update={"right": min(b.right, b.left + TRIAL_WIDTH * b.height)}) for b in longest]
-
-
-def _clockwise(boxes: list[Box], image: Gray) -> list[Box]:
-    """Boxes where they are once the image is turned by a quarter, clockwise."""
-    high = image.shape[0]
-    return [Box(left=high - b.bottom, top=b.left, right=high - b.top, bottom=b.right) for b in boxes]
 
 
 def airy(image: Gray, box: Box) -> Box:

@@ -13,7 +13,7 @@ from extractors.boxes import Boxes
 from extractors.clinical import meaning
 from extractors.documents import PageClass, classify
 from extractors.fields import BOXED, BoxReader, find_fields, no_boxes
-from extractors.film_fields import figures_better, find_film_fields, frames_of, is_marker
+from extractors.film_fields import figures_better, find_film_fields, frames_of, is_marker, places_of
 from extractors.found import Found
 from extractors.images import FEWEST_LETTERS, CleanPage, Gray, Orientation, upright
 from extractors.ocr import peek_at
@@ -111,10 +111,11 @@ def _read_film(
     text = PageText(page_id=page_id, engine=reader.name, lines=lines)
     kind, readings = _as_ruled(known, ruled_type), []
     image = films.mirrored_back(clean.image, lie.turn) if lie.mirrored else clean.image
-    image = image.model_copy(update={"frames": frames_of(text)})
+    places = places_of(text)
+    image = image.model_copy(update={"frames": frames_of(places)})
     if kind is known:
         em = text_height(text)
-        for one, seen in find_film_fields(text):
+        for one, seen in find_film_fields(places):
             first = ValueText(one.raw, one.confidence)
             again = reader.read_value(clean, [one.box], AS_PRINTED, first)
             others = tuple(dict.fromkeys(filter(None, (again.text, *again.others, *seen))))

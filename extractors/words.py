@@ -1,5 +1,7 @@
 """Stage 3, extractors.words: boxes trimmed to ink and cut into columns; a line's text cut into words with boxes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,3 +132,20 @@ def _inked(crop: Gray, left: float, right: float) -> Box:
     if len(rows) == 0:
         return Box(left=left, top=0, right=right, bottom=crop.shape[0])
     return Box(left=int(left) + columns[0], top=rows[0], right=int(left) + columns[-1] + 1, bottom=rows[-1] + 1)
+
+
+def side_of(lines: Sequence[Box]) -> int:
+    """By the shape of the lines of text: 0 where they run across the image, 90 where they run along it."""
+    return 0 if sum(b.width * b.height * (1 if b.width > b.height else -1) for b in lines) >= 0 else 90
+
+
+def turned(box: Box, image: Gray, side: int) -> Box:
+    """The box where it is once the image is turned clockwise by `side` degrees."""
+    high, wide = image.shape
+    if side == 90:
+        return Box(left=high - box.bottom, top=box.left, right=high - box.top, bottom=box.right)
+    if side == 180:
+        return Box(left=wide - box.right, top=high - box.bottom, right=wide - box.left, bottom=high - box.top)
+    if side == 270:
+        return Box(left=box.top, top=wide - box.right, right=box.bottom, bottom=wide - box.left)
+    return box

@@ -78,10 +78,7 @@ def export_dicom(batch: Batch, folder: Out) -> None:
     from pipeline import films
 
     ready_engine()
-    came = films.export(batch, folder)
-    recorded("export:dicom", f"batch:{batch}", {"films": came.sent, "left": len(came.left)})
-    out.print(f"{came.sent} films written to {folder}.", highlight=False, markup=False, soft_wrap=True)
-    _left(came.left)
+    _told("export:dicom", f"batch:{batch}", films.export(batch, folder), folder)
 
 
 @send_app.command("pacs")

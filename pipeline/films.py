@@ -21,11 +21,12 @@ from extractors.decode import stored_pixels
 from loaders import dicom, pacs
 from loaders.facts import STAMP
 from loaders.private_files import new_folder, write_file
-from loaders.stays import Row, Stay, stay_of, stays_of
+from loaders.stays import Row, Stay, stay_of
 from loaders.tables import document_reference, film_instance, imaging_study
 from pipeline import ledger
 from pipeline.children import Workers
 from pipeline.database import engine
+from pipeline.packages import Out
 from pipeline.reading import PageJob, scan_bytes
 from pipeline.settings import settings
 from pipeline.tables import facility, page, page_text, receipt, scan
@@ -51,15 +52,15 @@ class Wanted(NamedTuple):
 
 
 class Came(Frozen):
-    """What became of the films of a batch: how many were sent or written, stood already, or were linked to their
+    """What became of the films of a batch: how many were sent, stood already, or were linked to their
     originals; with a sentence each, by page: those `left`, and those `outdated`: instances that the PACS holds of films
     whose facts were corrected, or which left the EMR since."""
 
     sent: int
-    stood: int = 0
-    linked: int = 0
-    left: tuple[tuple[str, str], ...] = ()
-    outdated: tuple[tuple[str, str], ...] = ()
+    stood: int
+    linked: int
+    left: tuple[tuple[str, str], ...]
+    outdated: tuple[tuple[str, str], ...]
 
 
 def dicom_job(wanted: Wanted) -> bytes:
@@ -69,7 +70,7 @@ def dicom_job(wanted: Wanted) -> bytes:
     return dicom.to_bytes(dicom.instance_of(pixels, wanted.film._replace(dpi=dpi)))
 
 
-def export(batch_id: str, out: Path) -> Came:
+def export(batch_id: str, out: Path) -> Out:
     """A DICOM file for each film of the batch, in a new folder that its owner alone may read."""
     films = films_of(batch_id)
     new_folder(out)
@@ -81,7 +82,7 @@ def export(batch_id: str, out: Path) -> Came:
             else:
                 write_file(out / f"{dicom.uids_of(one.film).instance}.dcm", data)
                 made += 1
-    return Came(sent=made, left=tuple(left))
+    return Out(done=made, left=tuple(left))
 
 
 def send(url: str, batch_id: str) -> Came:
@@ -113,11 +114,13 @@ def films_of(batch_id: str) -> list[Wanted]:
         ledger.refuse_unknown(conn, batch_id)
         names = dict(conn.execute(select(facility.c.facility_id, facility.c.name)).tuples().all())
     with engine(settings(), "loader").connect() as conn:
-        stays = [stay_of(conn, key) for key in stays_of(conn, batch_id)]
-    shown = [(stay, row) for stay in stays for row in stay.pages if row["type"] == FORM and row["batch_id"] == batch_id]
+        shown = document_reference.c
+        with_films = select(shown.encounter_id).where(shown.batch_id == batch_id, shown.type == FORM).distinct()
+        stays = [stay_of(conn, key) for key in conn.scalars(with_films.order_by(shown.encounter_id)).all()]
+    films = [(stay, row) for stay in stays for row in stay.pages if row["type"] == FORM and row["batch_id"] == batch_id]
     with engine(settings(), "pipeline").connect() as conn:
-        scans = _scans(conn, [row["page_id"] for _, row in shown])
-    return [_wanted(stay, row, *scans[row["page_id"]], names) for stay, row in shown]
+        scans = _scans(conn, [row["page_id"] for _, row in films])
+    return [_wanted(stay, row, *scans[row["page_id"]], names) for stay, row in films]
 
 
 def _scans(conn: Connection, page_ids: list[str]) -> dict[str, tuple[PageJob, PageImage, datetime]]:
@@ -185,15 +188,17 @@ def _original(one: Wanted, to: pacs.Pacs, own_study: str) -> str:
     day, kind = dicom.day(study.get("taken_on")), study.get("modality")
     if not (patient and day and kind):
         return ""
-    with engine(settings(), "loader").connect() as conn:
-        ours = {own_study, *conn.scalars(select(film_instance.c.study_uid).where(film_instance.c.state != LINKED))}
     found = [
         other.uid
         for other in to.studies(patient, day)
-        if other.uid not in ours
+        if other.uid != own_study
         and SAME.get(kind, kind) in [SAME.get(name, name) for name in other.modalities]
         and (not study.get("accession") or other.accession in ("", study["accession"]))
     ]
+    of_films = film_instance.c.study_uid.in_(found) & (film_instance.c.state != LINKED)
+    with engine(settings(), "loader").connect() as conn:
+        ours = set(conn.scalars(select(film_instance.c.study_uid).where(of_films)))
+    found = [uid for uid in found if uid not in ours]
     if len(found) > 1:
         raise SohoaError(SEVERAL.format(to.name, len(found)))
     return found[0] if found else ""

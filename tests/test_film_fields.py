@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from extractors.film_fields import find_film_fields, frames_of, is_marker, tells
+from extractors.film_fields import find_film_fields, frames_of, is_marker, places_of, tells
 from extractors.films import Lie, how_it_lies, markers, mirrored_back
 from records.pages import Box, Line, PageImage, PageText, Word
 from transformers.parsers import PARSERS
@@ -29,7 +29,7 @@ def page(*lines):
 def values(text):
     """Each field's normal form; '' where it has none."""
     found = {}
-    for one, _ in find_film_fields(text):
+    for one, _ in find_film_fields(places_of(text)):
         try:
             found[one.field] = PARSERS[one.kind](one.raw)
         except ValueError:
@@ -75,19 +75,19 @@ def sheet(rows, columns, *frame):
 
 @pytest.mark.parametrize(("rows", "columns"), [(3, 4), (4, 4), (5, 3), (1, 1), (1, 2)])
 def test_frames_are_counted_by_what_stands_in_each(rows, columns):
-    assert frames_of(page(*sheet(rows, columns, "LE THI CUC", "14003728"))) == (rows, columns)
+    assert frames_of(places_of(page(*sheet(rows, columns, "LE THI CUC", "14003728")))) == (rows, columns)
 
 
 def test_frames_are_counted_though_some_could_not_be_read():
     read = sheet(4, 3, "LE THI CUC", "14003728")
-    assert frames_of(page(*read[:5], *read[8:])) == (4, 3)
+    assert frames_of(places_of(page(*read[:5], *read[8:]))) == (4, 3)
 
 
 def test_what_most_frames_say_counts_and_the_others_are_told():
     lines = sheet(2, 2, "LE THI CUC", "14003728")[:-1]
     ((found, told),) = [
         one
-        for one in find_film_fields(page(*lines, line("14003729", 800, 830, sure=0.4)))
+        for one in find_film_fields(places_of(page(*lines, line("14003729", 800, 830, sure=0.4))))
         if one[0].kind == "identifier"
     ]
     assert found.raw == "14003728" and "14003729" in told
